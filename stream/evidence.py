@@ -1,0 +1,99 @@
+"""Evidence: the sentences that earned a topic, by the exact contributions of the linear model."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from stream.article import Article
+from stream.features import Floats
+from stream.model import Model, contributions
+from stream.sentences import is_notice, sentences
+
+MOST: Final = 3  # sentences a topic: what a duty officer reads before deciding
+LEAST_SHARE: Final = 0.4  # of the best sentence's weight; below it a sentence is company, not evidence
+
+
+class Field(StrEnum):
+    """The part of the article that a sentence stands in."""
+
+    HEADLINE = "headline"
+    TEXT = "text"
+
+
+class Sentence(msgspec.Struct, frozen=True):
+    """A sentence with its place [start, end) in characters of `field`, and what it adds to the topic's log odds."""
+
+    field: Field
+    text: str
+    start: int
+    end: int
+    weight: float
+
+
+class Evidence(msgspec.Struct, frozen=True):
+    """The sentences that carry a topic, heaviest first."""
+
+    topic: str
+    sentences: tuple[Sentence, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """Every sentence of an article with what it adds to each output's log odds: `weights` float64 [sentences, outputs]."""
+
+    sentences: tuple[Sentence, ...]
+    weights: Floats
+
+
+def explain(model: Model, article: Article) -> Explained:
+    """What each sentence of `article` adds to each output; with the model's intercept the column sums to the log odds."""
+    spans = _spans(article)
+    pieces, begin = [], 0
+    whole = f"{article.headline}\n{article.text}" if article.headline else article.text
+    ends = [*(start for _, start, _ in spans[1:]), len(whole)]
+    for end in ends:
+        pieces.append(whole[begin:end])
+        begin = end
+    weights = contributions(model, pieces) * model.slopes
+    shift = len(whole) - len(article.text)
+    found = tuple(
+        Sentence(field, whole[start:end], start - offset, end - offset, 0.0)
+        for field, start, end in spans
+        for offset in [shift if field is Field.TEXT else 0]
+    )
+    return Explained(found, weights)
+
+
+def evidence_for(model: Model, article: Article, topics: Sequence[str]) -> tuple[Evidence, ...]:
+    """For each of `topics` the sentences that carry it; a sentence that stands twice is given once, page notices never."""
+    explained = explain(model, article)
+    return tuple(_evidence(explained, topic, model.topics.index(topic)) for topic in topics)
+
+
+def _evidence(explained: Explained, topic: str, output: int) -> Evidence:
+    column, best = explained.weights[:, output], 0.0
+    chosen: list[Sentence] = []
+    seen: set[str] = set()
+    for index in sorted(range(len(column)), key=lambda i: -column[i]):
+        sentence, weight = explained.sentences[index], float(column[index])
+        if weight <= 0.0 or weight < LEAST_SHARE * best or len(chosen) == MOST:
+            break
+        if sentence.text in seen or is_notice(sentence.text):
+            continue
+        best = best or weight
+        seen.add(sentence.text)
+        chosen.append(msgspec.structs.replace(sentence, weight=round(weight, 4)))
+    return Evidence(topic, tuple(chosen))
+
+
+def _spans(article: Article) -> list[tuple[Field, int, int]]:
+    """(field, start, end) in the full text; the headline is one sentence."""
+    headline = [(Field.HEADLINE, 0, len(article.headline))] if article.headline else []
+    shift = len(article.headline) + 1 if article.headline else 0
+    return [
+        *headline,
+        *((Field.TEXT, start + shift, end + shift) for start, end in sentences(article.text)),
+    ]

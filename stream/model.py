@@ -1,0 +1,232 @@
+"""Model: a folder of arrays and a card; load it, score a batch, explain a text.
+
+Serving never unpickles: `weights.npz` is read with `allow_pickle=False` after its digest was checked against the
+card, so a model can be wrong but cannot run code, and does not break when scikit-learn moves on.
+"""
+
+import hashlib
+import io
+import re
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from stream.features import Block, Features, Floats, Vocabulary, featurise, shares
+from stream.urgency import LEVELS
+
+FORMAT: Final = 1
+CARD: Final = "card.json"
+WEIGHTS: Final = "weights.npz"
+CHUNK_TEXTS: Final = 64
+CHUNK_CHARACTERS: Final = 400_000  # bounds the memory of a batch of long texts
+STEPS: Final = tuple(level.value for level in LEVELS[1:])  # "at least medium", "at least high", "at least critical"
+NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
+
+
+class BadModel(Exception):
+    """A model folder that cannot be trusted or read; says which, what is wrong and what to do."""
+
+
+class Topic(msgspec.Struct, frozen=True):
+    """One topic: its name, IPTC Media Topic codes (`medtop:` numbers) and CAP category."""
+
+    name: str
+    iptc: tuple[str, ...] = ()
+    cap_category: str = "Other"
+
+
+class OperatingPoint(msgspec.Struct, frozen=True):
+    """A threshold on a calibrated probability and the sentence that chose it."""
+
+    threshold: float
+    chosen_by: str
+
+
+class Card(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model says of itself. `thresholds` has one entry for each topic and one for each urgency above low."""
+
+    format: int
+    name: str
+    version: str
+    created: str
+    topics: tuple[Topic, ...]
+    blocks: tuple[Block, ...]
+    thresholds: dict[str, OperatingPoint]
+    files: dict[str, str]
+    corpus: dict[str, Any] = {}
+    metrics: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
+    libraries: dict[str, str] = {}
+    notes: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A loaded model. `weights` float32 [features, outputs], C-ordered; the others float64 [outputs].
+
+    Outputs are the topics in the card's order, then "urgency at least" medium, high, critical.
+    """
+
+    card: Card
+    vocabularies: tuple[Vocabulary, ...]
+    weights: npt.NDArray[np.float32]
+    intercepts: Floats
+    slopes: Floats
+    offsets: Floats
+    policy: str  # digest of all that decides: weights and thresholds
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """The names of the topics, in the order of the first outputs."""
+        return tuple(topic.name for topic in self.card.topics)
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Calibrated probabilities of a batch: `topics` float64 [n, topics]; `urgency` float64 [n, 3], at least each level.
+
+    `urgency` never rises from one level to the next: what is critical with p is high with p or more.
+    """
+
+    topics: Floats
+    urgency: Floats
+
+
+def load_model(folder: Path) -> Model:
+    """The model in `folder`. Raises BadModel where a file is missing, altered, or does not fit the card."""
+    card_bytes = _read(folder / CARD)
+    try:
+        card = msgspec.json.decode(card_bytes, type=Card)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as fault:
+        raise BadModel(f"{folder / CARD}: not a model card: {fault}; train the model again") from fault
+    _check_card(card, folder)
+    weights_bytes = _read(folder / WEIGHTS)
+    if hashlib.sha256(weights_bytes).hexdigest() != card.files.get(WEIGHTS):
+        raise BadModel(
+            f"{folder / WEIGHTS}: its sha256 is not the one on the card; the file was altered or cut: copy it again"
+        )
+    return _assemble(card, _arrays(weights_bytes, folder), folder)
+
+
+def score(model: Model, texts: Sequence[str]) -> Scores:
+    """The calibrated probabilities of each of `texts` (full texts, headline first), any number of them."""
+    parts = [_probabilities(model, featurise(chunk, model.vocabularies)) for chunk in _chunks(texts)]
+    outputs = np.concatenate(parts) if parts else np.empty((0, len(model.intercepts)))
+    count = len(model.card.topics)
+    return Scores(outputs[:, :count], np.minimum.accumulate(outputs[:, count:], axis=1))
+
+
+def margins(model: Model, features: Features) -> Floats:
+    """The linear scores before calibration, float64 [n, outputs]."""
+    products = model.weights[features.ids].astype(np.float64) * features.weights[:, None]
+    sums = np.zeros((len(features.start) - 1, len(model.intercepts)))
+    filled = np.flatnonzero(np.diff(features.start))  # reduceat repeats a neighbour where a row is empty
+    if len(filled):
+        sums[filled] = np.add.reduceat(products, features.start[filled], axis=0)
+    return sums + model.intercepts
+
+
+def contributions(model: Model, pieces: Sequence[str]) -> Floats:
+    """What each of `pieces`, in order making up one text, adds to the text's margins; float64 [pieces, outputs].
+
+    The pieces sum to the margins less the intercepts, exactly: a linear model's sum is its explanation. A pair of words over a
+    border counts for the piece it begins in.
+    """
+    found, known, parts = shares("".join(pieces), model.vocabularies)
+    closing = np.cumsum([len(piece.lower()) for piece in pieces])
+    owner = np.searchsorted(closing, found.begin[known.token], side="right")
+    result = np.zeros((len(pieces), len(model.intercepts)))
+    np.add.at(result, owner, model.weights[known.ids].astype(np.float64) * parts[:, None])
+    return result
+
+
+def _probabilities(model: Model, features: Features) -> Floats:
+    margin = margins(model, features) * model.slopes + model.offsets
+    return 1.0 / (1.0 + np.exp(-np.clip(margin, -60.0, 60.0)))
+
+
+def _chunks(texts: Sequence[str]) -> Iterator[Sequence[str]]:
+    begin, characters = 0, 0
+    for end, text in enumerate(texts):
+        if end > begin and (end - begin == CHUNK_TEXTS or characters + len(text) > CHUNK_CHARACTERS):
+            yield texts[begin:end]
+            begin, characters = end, 0
+        characters += len(text)
+    if begin < len(texts):
+        yield texts[begin:]
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as fault:
+        raise BadModel(
+            f"{path}: {fault.strerror}; a model folder has {CARD} and {WEIGHTS}: name one with --model, or run 'newsalert train'"
+        ) from fault
+
+
+def _check_card(card: Card, folder: Path) -> None:
+    where = folder / CARD
+    if card.format != FORMAT:
+        raise BadModel(f"{where}: format {card.format}, this newsalert reads {FORMAT}; train the model again")
+    names = [topic.name for topic in card.topics]
+    if not names or len(set(names)) < len(names) or not all(NAME.fullmatch(name) for name in names):
+        raise BadModel(f"{where}: topics {names} are not distinct lower-case names; train the model again")
+    missing = [name for name in (*names, *STEPS) if name not in card.thresholds]
+    if missing:
+        raise BadModel(f"{where}: no threshold for {', '.join(missing)}; train the model again")
+    wrong = [name for name, point in card.thresholds.items() if not 0.0 <= point.threshold <= 1.0]
+    if wrong:
+        raise BadModel(f"{where}: threshold of {', '.join(wrong)} is not within 0..1; train the model again")
+
+
+def _arrays(content: bytes, folder: Path) -> dict[str, npt.NDArray[Any]]:
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (ValueError, OSError, KeyError, zipfile.BadZipFile) as fault:
+        raise BadModel(f"{folder / WEIGHTS}: not plain arrays: {fault}; train the model again") from fault
+
+
+def _assemble(card: Card, arrays: dict[str, npt.NDArray[Any]], folder: Path) -> Model:
+    outputs, where = len(card.topics) + len(STEPS), folder / WEIGHTS
+    vocabularies = []
+    for number, block in enumerate(card.blocks):
+        hashes, idf = arrays.get(f"hashes_{number}"), arrays.get(f"idf_{number}")
+        if hashes is None or idf is None or hashes.dtype != np.uint64 or hashes.shape != idf.shape:
+            raise BadModel(f"{where}: the vocabulary of block {number} is missing or misshapen; train the model again")
+        vocabularies.append(Vocabulary(block, hashes, idf.astype(np.float64)))
+    size = sum(len(vocabulary.hashes) for vocabulary in vocabularies)
+    shapes = {
+        "weights": (size, outputs),
+        "intercepts": (outputs,),
+        "slopes": (outputs,),
+        "offsets": (outputs,),
+    }
+    for name, shape in shapes.items():
+        if name not in arrays or arrays[name].shape != shape or not np.isfinite(arrays[name]).all():
+            raise BadModel(f"{where}: '{name}' is not {shape} finite numbers; train the model again")
+    return Model(
+        card,
+        tuple(vocabularies),
+        np.ascontiguousarray(arrays["weights"], dtype=np.float32),
+        arrays["intercepts"].astype(np.float64),
+        arrays["slopes"].astype(np.float64),
+        arrays["offsets"].astype(np.float64),
+        _policy(card),
+    )
+
+
+def _policy(card: Card) -> str:
+    """What decides, as a digest: the same article under the same policy gives the same alert id."""
+    decides = [
+        card.files[WEIGHTS],
+        {name: point.threshold for name, point in sorted(card.thresholds.items())},
+    ]
+    return hashlib.sha256(msgspec.json.encode(decides)).hexdigest()

@@ -1,0 +1,48 @@
+"""Sentences: where the sentences of a text begin and end, in time linear in its length."""
+
+import re
+from typing import Final
+
+LONGEST: Final = 600  # characters; beyond it a "sentence" is cut at white space, so that evidence stays readable
+BREAK: Final = re.compile(r"[.!?]['\")\]”’»]*\s+|\n+")
+ABBREVIATION: Final = re.compile(
+    r"(?:\b[A-Z]|\b(?:Mr|Mrs|Ms|Dr|Prof|Gen|Col|Lt|Maj|Capt|Sgt|Adm|Brig|Sen|Rep|Gov|Rev|St|Jr|Sr|No|vs|approx|Jan|Feb|"
+    r"Aug|Sept|Sep|Oct|Nov|Dec|[Uu]\.[SsKkNn]|a\.m|p\.m|e\.g|i\.e))\.$"
+)
+NOTICE: Final = re.compile(
+    r"\b(?:cookies?|newsletter|subscri(?:be|ption)|sign up|log in|javascript|ad ?blocker|advertisement|all rights reserved|"
+    r"privacy policy|terms of (?:use|service)|click here|read more|file photo|photo by|getty images)\b",
+    re.IGNORECASE,
+)
+
+
+def sentences(text: str) -> list[tuple[int, int]]:
+    """The spans [begin, end) of the sentences of `text`, in order, white space around them left out."""
+    cuts, begin = [], 0
+    for found in BREAK.finditer(text):
+        if "\n" not in found[0] and ABBREVIATION.search(text, max(begin, found.start() - 8), found.start() + 1):
+            continue
+        cuts.extend(_pieces(text, begin, found.end()))
+        begin = found.end()
+    cuts.extend(_pieces(text, begin, len(text)))
+    return [span for span in (_trimmed(text, *cut) for cut in cuts) if span[0] < span[1]]
+
+
+def is_notice(sentence: str) -> bool:
+    """Does this look like a web page talking about itself (cookies, subscriptions, photo credits) rather than news?"""
+    return NOTICE.search(sentence) is not None
+
+
+def _pieces(text: str, begin: int, end: int) -> list[tuple[int, int]]:
+    pieces = []
+    while end - begin > LONGEST:
+        space = text.rfind(" ", begin + 1, begin + LONGEST)
+        cut = space + 1 if space > 0 else begin + LONGEST
+        pieces.append((begin, cut))
+        begin = cut
+    return [*pieces, (begin, end)]
+
+
+def _trimmed(text: str, begin: int, end: int) -> tuple[int, int]:
+    piece = text[begin:end]
+    return begin + len(piece) - len(piece.lstrip()), begin + len(piece.rstrip())

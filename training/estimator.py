@@ -1,0 +1,188 @@
+"""Estimator: the scikit-learn pipeline, its search, its calibration. Where a model is made, and the source of truth."""
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import joblib
+import numpy as np
+from scipy.sparse import csr_matrix, hstack
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import average_precision_score
+from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.preprocessing import normalize
+
+from stream.features import Block, Floats, Ints, Kind, analyzer
+from training.logistic import SoftLogistic
+
+Tell = Callable[[str], None]
+BLOCKS: Final = (Block(Kind.WORD, 1, 2), Block(Kind.SUBWORD, 3, 5))
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How an estimator is made. `features` bounds the terms kept in all; `c_grid` is searched by mean average precision."""
+
+    blocks: tuple[Block, ...] = BLOCKS
+    features: int = 40_000
+    fewest_items: int = 2  # a term in fewer items is not looked at
+    c_grid: tuple[float, ...] = (2.0, 5.0, 12.0)
+    folds: int = 5
+    seed: int = 1
+    topic_rule: str = "maximum f1"
+    jobs: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What is learnt from: `texts`, `targets` float64 [n, outputs] in 0..1 (NaN: unknown), `weights` [n] and `groups` int64 [n].
+
+    `held` names the rows that count in search, calibration and thresholds (the others only teach).
+    """
+
+    texts: Sequence[str]
+    targets: Floats
+    weights: Floats
+    groups: Ints
+    held: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A pipeline with its calibration, and the out-of-fold margins float64 [held, outputs] that calibration was fitted on."""
+
+    pipeline: Pipeline
+    slopes: Floats
+    offsets: Floats
+    c: float
+    out_of_fold: Floats
+    search: dict[str, float] = field(default_factory=dict)
+
+
+def fit(lesson: Lesson, recipe: Recipe, tell: Tell) -> Fitted:
+    """Search, calibrate and fit on everything; the same for the same lesson, recipe and library versions."""
+    tell("counting terms")
+    x, vectorizers = _all_terms(lesson.texts, recipe)
+    bounds = np.cumsum([0, *(len(v.vocabulary_) for v in vectorizers)])
+    folds = _folds(lesson, recipe)
+    tell(f"searching C among {', '.join(f'{c:g}' for c in recipe.c_grid)}")
+    found = _out_of_fold(x, bounds, lesson, folds, recipe)
+    search = {f"{c:g}": _mean_ap(lesson, margins) for c, margins in zip(recipe.c_grid, found, strict=True)}
+    c, margins = max(zip(recipe.c_grid, found, strict=True), key=lambda pair: search[f"{pair[0]:g}"])
+    tell(f"fitting on all items, C = {c:g}")
+    kept = _selected(x, lesson.targets, lesson.weights, np.arange(x.shape[0]), recipe)
+    pipeline = _pipeline(vectorizers, bounds, kept, recipe)
+    pipeline.set_params(labels__c=c)
+    pipeline.fit(list(lesson.texts), lesson.targets, labels__sample_weight=lesson.weights)
+    slopes, offsets = calibrate(margins, lesson.targets[lesson.held], lesson.weights[lesson.held])
+    return Fitted(pipeline, slopes, offsets, c, margins, search)
+
+
+def calibrate(margins: Floats, truth: Floats, weights: Floats) -> tuple[Floats, Floats]:
+    """Slope and offset for each output so that sigmoid(slope * margin + offset) is a probability (Platt, 1999)."""
+    pairs = []
+    for k in range(margins.shape[1]):
+        labels = truth[:, k] >= 0.5
+        if labels.all() or not labels.any():
+            pairs.append((1.0, 0.0))
+            continue
+        fitted = LogisticRegression(C=1e4).fit(margins[:, [k]], labels, sample_weight=weights)
+        pairs.append((max(float(fitted.coef_[0, 0]), 1e-3), float(fitted.intercept_[0])))
+    slopes, offsets = zip(*pairs, strict=True)
+    return np.array(slopes), np.array(offsets)
+
+
+def calibrated(margins: Floats, slopes: Floats, offsets: Floats) -> Floats:
+    """Probabilities of margins [n, outputs]."""
+    return 1.0 / (1.0 + np.exp(-np.clip(margins * slopes + offsets, -60.0, 60.0)))
+
+
+def _all_terms(texts: Sequence[str], recipe: Recipe) -> tuple[csr_matrix, list[TfidfVectorizer]]:
+    vectorizers = [
+        TfidfVectorizer(analyzer=analyzer(block), sublinear_tf=True, min_df=recipe.fewest_items, dtype=np.float64)
+        for block in recipe.blocks
+    ]
+    fitted = joblib.Parallel(n_jobs=recipe.jobs)(
+        joblib.delayed(_fit_transform)(vectorizer, texts) for vectorizer in vectorizers
+    )
+    return hstack([x for x, _ in fitted]).tocsr(), [vectorizer for _, vectorizer in fitted]
+
+
+def _fit_transform(vectorizer: TfidfVectorizer, texts: Sequence[str]) -> tuple[csr_matrix, TfidfVectorizer]:
+    return vectorizer.fit_transform(texts), vectorizer
+
+
+def _folds(lesson: Lesson, recipe: Recipe) -> list[tuple[Ints, Ints]]:
+    """(rows to learn from, positions within `held` to score) of each fold; near-duplicates stay on one side."""
+    first = np.nan_to_num(lesson.targets[lesson.held]) >= 0.5
+    strata = np.where(first.any(axis=1), first.argmax(axis=1) + 1, 0)
+    splitter = StratifiedGroupKFold(recipe.folds, shuffle=True, random_state=recipe.seed)
+    folds = []
+    for _, test in splitter.split(lesson.held, strata, lesson.groups[lesson.held]):
+        away = np.isin(lesson.groups, lesson.groups[lesson.held[test]])
+        folds.append((np.flatnonzero(~away), test))
+    return folds
+
+
+def _out_of_fold(
+    x: csr_matrix, bounds: Ints, lesson: Lesson, folds: list[tuple[Ints, Ints]], recipe: Recipe
+) -> list[Floats]:
+    """For each C of the grid the margins [held, outputs], each row's by a model that saw neither it nor its twins."""
+    margins = [np.zeros((len(lesson.held), lesson.targets.shape[1])) for _ in recipe.c_grid]
+    scored = joblib.Parallel(n_jobs=recipe.jobs)(
+        joblib.delayed(_score_fold)(x, bounds, lesson.targets, lesson.weights, rows, lesson.held[test], recipe)
+        for rows, test in folds
+    )
+    for (_, test), found in zip(folds, scored, strict=True):
+        for whole, part in zip(margins, found, strict=True):
+            whole[test] = part
+    return margins
+
+
+def _score_fold(
+    x: csr_matrix, bounds: Ints, y: Floats, weights: Floats, rows: Ints, test: Ints, recipe: Recipe
+) -> list[Floats]:
+    kept = _selected(x, y, weights, rows, recipe)
+    narrow = _renormalised(x, bounds, kept)
+    learnt, asked = narrow[rows], narrow[test]
+    return [SoftLogistic(c).fit(learnt, y[rows], weights[rows]).decision_function(asked) for c in recipe.c_grid]
+
+
+def _selected(x: csr_matrix, y: Floats, weights: Floats, rows: Ints, recipe: Recipe) -> Ints:
+    """The columns kept: those whose weight times spread, over all outputs, is largest in a rough first fit on `rows`."""
+    if x.shape[1] <= recipe.features:
+        return np.arange(x.shape[1])
+    first = SoftLogistic(recipe.c_grid[0], tolerance=0.1).fit(x[rows], y[rows], weights[rows])
+    spread = np.sqrt(np.asarray(x[rows].multiply(x[rows]).mean(axis=0)).ravel())
+    worth = np.abs(first.coef_).sum(axis=0) * spread
+    return np.sort(np.argsort(-worth, kind="stable")[: recipe.features])
+
+
+def _renormalised(x: csr_matrix, bounds: Ints, kept: Ints) -> csr_matrix:
+    """The kept columns, each block's rows of length 1 again, as vectorisers with the kept vocabulary would give."""
+    parts = [normalize(x[:, kept[(kept >= begin) & (kept < end)]]) for begin, end in itertools.pairwise(bounds)]
+    narrow: csr_matrix = hstack(parts).tocsr()
+    return narrow
+
+
+def _pipeline(vectorizers: Sequence[TfidfVectorizer], bounds: Ints, kept: Ints, recipe: Recipe) -> Pipeline:
+    parts: list[tuple[str, Any]] = []
+    for number, (block, vectorizer) in enumerate(zip(recipe.blocks, vectorizers, strict=True)):
+        names = vectorizer.get_feature_names_out()
+        mine = kept[(kept >= bounds[number]) & (kept < bounds[number + 1])] - bounds[number]
+        parts.append(
+            (
+                f"{block.kind}_{block.shortest}_{block.longest}",
+                TfidfVectorizer(analyzer=analyzer(block), sublinear_tf=True, vocabulary=list(names[mine])),
+            )
+        )
+    return Pipeline([("features", FeatureUnion(parts)), ("labels", SoftLogistic())])
+
+
+def _mean_ap(lesson: Lesson, margins: Floats) -> float:
+    truth = lesson.targets[lesson.held] >= 0.5
+    scores = [average_precision_score(truth[:, k], margins[:, k]) for k in range(truth.shape[1]) if truth[:, k].any()]
+    return float(np.mean(scores))

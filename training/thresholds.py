@@ -1,0 +1,103 @@
+"""Thresholds: operating points chosen by a sentence, such as "maximum recall @ precision >= 0.9".
+
+The sentences are those of ORES (Wikimedia): what to make as large as possible, and what must hold meanwhile.
+"""
+
+import itertools
+import re
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from sklearn.metrics import cohen_kappa_score
+
+from stream.features import Floats, Ints
+from stream.model import OperatingPoint
+
+SENTENCE: Final = re.compile(
+    r"maximum (?P<goal>precision|recall|f1)(?: @ (?P<bound>precision|recall) >= (?P<least>0?\.\d+|0|1(?:\.0+)?))?"
+)
+KAPPA: Final = "maximum quadratic kappa of items with a topic"
+
+
+class BadSentence(ValueError):
+    """A sentence that chooses no threshold; shows the form."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """`goal` is to be largest where `bound`, if any, is at least `least`."""
+
+    goal: str
+    bound: str | None
+    least: float
+
+
+def parse_rule(sentence: str) -> Rule:
+    """The rule that `sentence` states; raises BadSentence."""
+    found = SENTENCE.fullmatch(sentence.strip())
+    if not found:
+        raise BadSentence(f"'{sentence}' is no rule: write 'maximum f1', or 'maximum recall @ precision >= 0.9'")
+    return Rule(found["goal"], found["bound"], float(found["least"] or 0.0))
+
+
+def choose(probabilities: Floats, truth: Floats, sentence: str) -> OperatingPoint:
+    """The threshold that follows `sentence` on these items; where none can meet it, the nearest, and it is said."""
+    rule = parse_rule(sentence)
+    thresholds, curves = operating_curve(probabilities, truth)
+    if not len(thresholds):
+        return OperatingPoint(0.5, f"{sentence}: no item of this kind to choose on, 0.5 taken")
+    if rule.bound is None:
+        return OperatingPoint(_at(thresholds, curves[rule.goal]), sentence)
+    allowed = curves[rule.bound] >= rule.least
+    if not allowed.any():
+        return OperatingPoint(
+            _at(thresholds, curves[rule.bound]), f"{sentence}: out of reach, largest {rule.bound} taken"
+        )
+    return OperatingPoint(_at(thresholds, np.where(allowed, curves[rule.goal], -1.0)), sentence)
+
+
+def operating_curve(probabilities: Floats, truth: Floats) -> tuple[Floats, dict[str, Floats]]:
+    """Thresholds, falling, each half-way to the next probability below, and precision, recall and F1 at each."""
+    if not truth.any():
+        return np.empty(0), {}
+    order = np.argsort(-probabilities, kind="stable")
+    ranked, hits = probabilities[order], np.cumsum(truth[order])
+    last = np.flatnonzero(np.append(np.diff(ranked) != 0, True))
+    hits, taken, ranked = hits[last], last + 1.0, ranked[last]
+    thresholds = (ranked + np.append(ranked[1:], ranked[-1])) / 2
+    curves = {
+        "precision": hits / taken,
+        "recall": hits / truth.sum(),
+        "f1": 2 * hits / (taken + truth.sum()),
+    }
+    return thresholds, curves
+
+
+def choose_urgency(at_least: Floats, ranks: Ints, counted: Ints) -> tuple[float, float, float]:
+    """Thresholds for medium, high and critical that give the largest quadratic kappa on the items `counted` (indices)."""
+    grids = (np.linspace(0.2, 0.7, 11), np.linspace(0.15, 0.6, 10), np.linspace(0.05, 0.5, 10))
+    p, truth = np.minimum.accumulate(at_least[counted], axis=1), ranks[counted]
+
+    def kappa(steps: tuple[float, ...]) -> float:
+        return quadratic_kappa(truth, ranks_of(p, steps))
+
+    best = max(itertools.product(*grids), key=kappa)
+    return (float(best[0]), float(best[1]), float(best[2]))
+
+
+def quadratic_kappa(truth: Ints, said: Ints) -> float:
+    """Cohen's kappa with quadratic weights over ranks 0..3; 1.0 where both are the same constant."""
+    if (truth == said).all():
+        return 1.0
+    return float(cohen_kappa_score(truth, said, weights="quadratic", labels=[0, 1, 2, 3]))
+
+
+def ranks_of(at_least: Floats, steps: tuple[float, ...]) -> Ints:
+    """The rank 0..3 of each row of `at_least` [n, 3]: steps are climbed while each reaches its threshold."""
+    climbed: Ints = np.cumprod(at_least >= np.array(steps), axis=1).sum(axis=1)
+    return climbed
+
+
+def _at(thresholds: Floats, curve: Floats) -> float:
+    return round(float(thresholds[int(np.argmax(curve))]), 6)

@@ -1,0 +1,168 @@
+"""Train: items in, model folder out."""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+
+from stream.features import Floats, Ints
+from stream.home import version_folder
+from stream.model import BadModel, Model, OperatingPoint, Topic, load_model, score
+from training.dataset import CORPUS, BadCorpus, Item, corpus_digest, distinct, groups, load_corpus, targets
+from training.estimator import Fitted, Lesson, Recipe, Tell, calibrated, fit
+from training.evaluate import measures
+from training.export import arrays_of, prove_parity, thresholds_for, write_model
+from training.thresholds import KAPPA, choose, choose_urgency
+
+TOPICS: Final = Path(__file__).parent / "topics.json"
+FIXED: Final = CORPUS / "fixed.jsonl"
+FEWEST: Final = 20  # items; below it folds and calibration mean nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A new model folder, what it measured out of fold, and how far serving is from the estimator (probability)."""
+
+    folder: Path
+    version: str
+    metrics: dict[str, Any]
+    parity: float
+
+
+def load_topics(file: Path = TOPICS) -> tuple[Topic, ...]:
+    """The topics to train, with their codes in other people's vocabularies. Raises BadCorpus."""
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=tuple[Topic, ...])
+    except (OSError, msgspec.MsgspecError) as fault:
+        raise BadCorpus(f"{file}: {fault}; it is a list of {{name, iptc, cap_category}}") from fault
+
+
+def corpus_files(folder: Path = CORPUS) -> list[Path]:
+    """The corpus files that teach: all of `folder` but the fixed evaluation set."""
+    return [file for file in sorted(folder.glob("*.jsonl")) if file.name != FIXED.name]
+
+
+def fixed_set(topics: Sequence[Topic], file: Path = FIXED) -> list[Item]:
+    """The items that no model of this project is ever trained on, to compare models by."""
+    return load_corpus([file], [topic.name for topic in topics])
+
+
+def train(
+    items: Sequence[Item],
+    topics: Sequence[Topic],
+    home: Path,
+    *,
+    recipe: Recipe,
+    created: str,
+    tell: Tell,
+    choose_on: Sequence[Item] = (),
+) -> Trained:
+    """Trains on `items`, writes the model folder HOME/versions/VERSION and proves parity on the items.
+
+    Thresholds are chosen on `choose_on`, or out of fold where that is empty. `created` is RFC 3339. Raises BadCorpus where
+    there is too little to learn from, BadModel where the version is there already with other content.
+    """
+    items = distinct(items)
+    names = [topic.name for topic in topics]
+    _check_enough(items, names)
+    truth = targets(items, names)
+    everything = np.arange(len(items))
+    lesson = Lesson([item.text for item in items], truth, np.ones(len(items)), groups(items), everything)
+    fitted = fit(lesson, recipe, tell)
+    out_of_fold = calibrated(fitted.out_of_fold, fitted.slopes, fitted.offsets)
+    tell("writing and proving parity")
+    with tempfile.TemporaryDirectory(dir=_versions(home)) as scratch:
+        folder = Path(scratch) / "model"
+        card = _card(fitted, items, topics, recipe, created)
+        write_model(folder, arrays_of(fitted, recipe.blocks), None, card | {"thresholds": _halves(topics)})
+        points = _points(load_model(folder), names, choose_on, (out_of_fold, truth), recipe)
+        return _finished(home, scratch, fitted, items, card | {"thresholds": points}, recipe, (out_of_fold, truth))
+
+
+def _finished(
+    home: Path,
+    scratch: str,
+    fitted: Fitted,
+    items: Sequence[Item],
+    card: dict[str, Any],
+    recipe: Recipe,
+    held: tuple[Floats, Floats],
+) -> Trained:
+    """Writes the folder whole beside its place, proves parity on it, and only then moves it there."""
+    out_of_fold, truth = held
+    arrays = arrays_of(fitted, recipe.blocks)
+    count = len(card["topics"])
+    draft = write_model(Path(scratch) / "draft", arrays, None, card)
+    found = measures(draft, out_of_fold[:, :count], np.minimum.accumulate(out_of_fold[:, count:], axis=1), truth)
+    folder = Path(scratch) / "whole"
+    whole = write_model(folder, arrays, _saved(fitted), card | {"metrics": {"out_of_fold": found}})
+    gap = prove_parity(fitted, load_model(folder), [item.text for item in items])
+    place = home / "versions" / whole.version
+    if not place.exists():
+        folder.rename(place)
+    elif load_model(place).policy != load_model(folder).policy:
+        raise BadModel(f"{place}: exists with other content; remove it or train under another --name or day")
+    return Trained(place, whole.version, found, gap)
+
+
+def _saved(fitted: Fitted) -> dict[str, Any]:
+    return {"pipeline": fitted.pipeline, "slopes": fitted.slopes, "offsets": fitted.offsets}
+
+
+def _versions(home: Path) -> Path:
+    folder = home / "versions"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _check_enough(items: Sequence[Item], names: Sequence[str]) -> None:
+    short = [name for name in names if sum(name in item.topics for item in items) < FEWEST]
+    if len(items) < FEWEST or short:
+        raise BadCorpus(
+            f"{len(items)} items, too few of {', '.join(short) or 'all'}: a topic needs {FEWEST} items at least, label more"
+        )
+
+
+def _halves(topics: Sequence[Topic]) -> dict[str, OperatingPoint]:
+    return thresholds_for(topics, [OperatingPoint(0.5, "not chosen yet")] * (len(topics) + 3))
+
+
+def _points(
+    model: Model, names: Sequence[str], choose_on: Sequence[Item], held: tuple[Floats, Floats], recipe: Recipe
+) -> dict[str, OperatingPoint]:
+    p, truth = held
+    where = "out of fold"
+    if choose_on:
+        scores = score(model, [item.text for item in choose_on])
+        p, truth = np.hstack([scores.topics, scores.urgency]), targets(choose_on, names)
+        where = f"on {len(choose_on)} items set apart"
+    count = len(names)
+    chosen = [choose(p[:, k], truth[:, k], recipe.topic_rule) for k in range(count)]
+    with_topic: Ints = np.flatnonzero(truth[:, :count].any(axis=1))
+    steps = choose_urgency(p[:, count:], truth[:, count:].sum(axis=1).astype(np.int64), with_topic)
+    points = [*chosen, *(OperatingPoint(step, KAPPA) for step in steps)]
+    told = [OperatingPoint(point.threshold, f"{point.chosen_by}, {where}") for point in points]
+    return thresholds_for(model.card.topics, told)
+
+
+def _card(
+    fitted: Fitted, items: Sequence[Item], topics: Sequence[Topic], recipe: Recipe, created: str
+) -> dict[str, Any]:
+    return {
+        "name": "newsalert",
+        "created": created,
+        "topics": tuple(topics),
+        "blocks": recipe.blocks,
+        "corpus": {"items": len(items), "sha256": corpus_digest(items)},
+        "settings": {key: value for key, value in asdict(recipe).items() if key not in {"blocks", "jobs"}}
+        | {"c": fitted.c, "search_mean_average_precision": fitted.search},
+    }
+
+
+def model_folder(home: Path, version: str) -> Path:
+    """Where `version` is: see stream.home.version_folder."""
+    return version_folder(home, version)

@@ -38,6 +38,7 @@ class Reason(StrEnum):
     WRONG_FIELD = "wrong_field"
     EMPTY_TEXT = "empty_text"
     TOO_LARGE = "too_large"
+    CORRUPT_RECORD = "corrupt_record"
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from stream.files import BadFile, Document, documents
 from stream.home import default_home, find_model, promote, read_pointer, roll_back, versions
 from stream.model import BadModel, Model
 from stream.pipeline import Alerted, Message, Outcome, classify
-from stream.schemas import RECORDS, schema
+from stream.schema import RECORDS, schema_text
 from stream.settings import BadSettings, Settings, settings_table
 from stream.show import shown
 from stream.verdict import verdict_bytes
@@ -258,10 +258,7 @@ def _chained(first: Sequence[Any], then: Callable[[], Iterator[Any]]) -> Iterato
 @click.argument("record", type=click.Choice([*RECORDS]), required=False)
 def print_schema(record: str | None) -> None:
     """Print the JSON Schema of a RECORD, or the names of all."""
-    if record is None:
-        click.echo("\n".join(RECORDS))
-        return
-    click.echo(msgspec.json.format(msgspec.json.encode(schema(record)), indent=2))
+    click.echo("\n".join(RECORDS) if record is None else schema_text(record), nl=record is None)
 
 
 @click.command(name="settings")

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple, Protocol
 
 from stream.alert import CONTENT_TYPE, CapStatus, alert_headers
-from stream.article import Refused
+from stream.article import Reason, Refused
 from stream.metrics import Metrics
 from stream.model import Model
 from stream.pipeline import Alerted, Message, Outcome, classify
@@ -32,6 +32,7 @@ class Record(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: Headers
+    fault: str | None = None  # the client could not decode it: its bytes cannot be had
 
 
 class Outgoing(NamedTuple):
@@ -190,14 +191,29 @@ class Worker:
 
     def _judge(self, records: Sequence[Record]) -> list[Outcome]:
         with self.metrics.classifying():
-            outcomes = classify(
-                [message(record) for record in records],
-                self.model,
-                self.clock(),
-                max_bytes=self.settings.max_article_bytes,
+            outcomes = _with_faults(
+                records,
+                classify(
+                    [message(record) for record in records],
+                    self.model,
+                    self.clock(),
+                    max_bytes=self.settings.max_article_bytes,
+                ),
             )
         self.budget.spend(outcomes)
         return outcomes
+
+
+def _with_faults(records: Sequence[Record], outcomes: list[Outcome]) -> list[Outcome]:
+    return [
+        outcome
+        if record.fault is None
+        else Refused(
+            Reason.CORRUPT_RECORD,
+            f"The record could not be decoded ({record.fault}); see its source_offset in source_topic with a console consumer.",
+        )
+        for record, outcome in zip(records, outcomes, strict=True)
+    ]
 
 
 def message(record: Record) -> Message:

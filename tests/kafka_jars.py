@@ -21,7 +21,7 @@ _FETCH_TIMEOUT_S = 600.0
 _JVM = ["-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-Xlog:disable"]
 
 
-class KafkaMissing(Exception):  # noqa: N818
+class KafkaMissing(Exception):
     """Apache Kafka cannot be started here; the message says what to install."""
 
 
@@ -110,8 +110,6 @@ def _fetch(folder: Path) -> None:
 def _copy_dependencies(maven: str, folder: Path) -> None:
     command = [maven, "-B", "-q", "-f", str(POM), "dependency:copy-dependencies"]
     options = ["-DincludeScope=runtime", f"-DoutputDirectory={folder}"]
-    done = subprocess.run(
-        [*command, *options], capture_output=True, text=True, check=False, timeout=_FETCH_TIMEOUT_S
-    )
+    done = subprocess.run([*command, *options], capture_output=True, text=True, check=False, timeout=_FETCH_TIMEOUT_S)
     if done.returncode or not _holds_kafka(folder):
         raise KafkaMissing(f"Maven could not fetch Apache Kafka:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")

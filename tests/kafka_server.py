@@ -28,7 +28,7 @@ _PORT_TRIES = 5
 _CLUSTER_ID = "newsalert-tests-kafka1"  # 22 characters of base64, as of a UUID of 16 bytes
 
 
-class ServerFault(Exception):  # noqa: N818
+class ServerFault(Exception):
     """A server did not start or ended by itself; the message ends with the tail of its log."""
 
 
@@ -43,9 +43,7 @@ class KafkaServer:
         folder.mkdir(parents=True)
         self.node = address.node
         self.port = address.port
-        self._java = replace(
-            java, flags=(*java.flags, f"-Dlog4j2.configurationFile={folder / 'log4j2.properties'}")
-        )
+        self._java = replace(java, flags=(*java.flags, f"-Dlog4j2.configurationFile={folder / 'log4j2.properties'}"))
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
         (folder / "log4j2.properties").write_text(LOG4J)
@@ -105,9 +103,7 @@ class KafkaServer:
     def _run(self, main: str, *arguments: str) -> subprocess.Popen[bytes]:
         words = self._java.command(main, *arguments, str(self._folder / "server.properties"))
         with self._log.open("ab") as log:
-            return subprocess.Popen(
-                words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-            )
+            return subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
 
     def _end(self, how: signal.Signals) -> None:
         if self._process is None:

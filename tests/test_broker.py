@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
-from stream.broker import BrokerFault, embedded_broker
+from stream.broker import embedded_broker
+from stream.faults import BrokerFault
 from tests.conftest import Broker, Topics, fresh_topics
 from tests.kafka_jars import kafka_jars
 from tests.kafka_server import KafkaMissing, ServerFault, apache_kafka
@@ -134,13 +135,14 @@ def test_the_embedded_broker_ends_when_its_block_fails() -> None:
 
 
 @on_linux
-def test_the_embedded_broker_does_not_outlive_a_killed_parent() -> None:
+def test_the_embedded_broker_does_not_outlive_a_killed_parent(tmp_path: Path) -> None:
     holder = (
-        "from stream.broker import embedded_broker\n"
-        "with embedded_broker(lambda line: print(line, flush=True)): input()"
+        "from stream.broker import embedded_broker\nwith embedded_broker(lambda line: print(line, flush=True)): input()"
     )
+    # a killed process removes nothing, so the folder that it leaves goes with the test's own
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
     with subprocess.Popen(
-        [sys.executable, "-c", holder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", holder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
     ) as parent:
         assert parent.stdout is not None
         line = next(line for line in parent.stdout if "data dir: " in line).strip()

@@ -1,11 +1,13 @@
 """Clients: kafka-python's consumer, producer and admin client, configured once for all commands."""
 
+import time
 from collections.abc import Sequence
 from typing import Any, Final
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
-from kafka.errors import KafkaError
+from kafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
+from kafka.net.compat import KafkaNetClient
 
 from stream.faults import BrokerFault
 from stream.settings import Settings
@@ -13,6 +15,22 @@ from stream.settings import Settings
 TRANSACTION_TIMEOUT_MS: Final = 60_000  # a dead worker's open transaction holds read_committed readers up no longer
 LARGEST_REQUEST: Final = 64 * 1024 * 1024  # the broker's limit is the one that counts, and is told by it
 FETCH_BYTES: Final = 16 * 1024 * 1024
+
+
+class PatientClient(KafkaNetClient):  # type: ignore[misc]  # kafka-python has no types
+    """The producer's network client, cured of losing a transactional request to a refused connection.
+
+    Without it a restart of the transaction's coordinator left commit_transaction() waiting for ever, also after the coordinator
+    was back: await_ready() raises where the sender expects False, and the request is dropped. False makes it ask again.
+    """
+
+    def await_ready(self, node_id: Any, timeout_ms: int = 30_000) -> bool:
+        """Is there a connection to the node? Called on the producer's sender thread."""
+        try:
+            return bool(super().await_ready(node_id, timeout_ms=timeout_ms))
+        except (KafkaConnectionError, KafkaTimeoutError):
+            time.sleep(0.05)  # the sender asks again at once
+            return False
 
 
 def connection(settings: Settings) -> dict[str, Any]:
@@ -133,12 +151,14 @@ PRODUCER: Final[dict[str, Any]] = {
     "delivery_timeout_ms": 60_000,
     "allow_auto_create_topics": False,
     "metrics_enabled": False,
+    "kafka_client": PatientClient,
+    "reconnect_backoff_max_ms": 1_000,
 }
 
 
 def _made(kind: Any, settings: Settings, **args: Any) -> Any:
     try:
-        return kind(**connection(settings), **args)
+        return kind(**connection(settings) | args)
     except (KafkaError, OSError, ValueError) as fault:
         raise BrokerFault(
             f"{settings.brokers}: {type(fault).__name__}: {fault}; is NEWSALERT_BROKERS right, the broker up, and "

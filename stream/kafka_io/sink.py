@@ -78,12 +78,18 @@ class KafkaSink:
             self._producer.abort_transaction()
         except KafkaError as fault:
             log.warning("producer replaced, it could not abort: %r", fault)
-            self._producer.close(timeout=0)
+            self._close(0)
             self._producer = transactional_producer(self._settings, self._id)
 
     def close(self) -> None:
         """Lets go of the producer; an open transaction is aborted by the broker when its time is over."""
-        self._producer.close(timeout=CLOSE_S)
+        self._close(CLOSE_S)
+
+    def _close(self, timeout_s: float) -> None:
+        try:
+            self._producer.close(timeout=timeout_s)
+        except KafkaError as fault:  # close() flushes first, and says so when it cannot
+            log.warning("producer not closed in good order: %r", fault)
 
     def _answer(self) -> None:
         future, outgoing = self._unanswered.popleft()

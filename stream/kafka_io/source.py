@@ -1,10 +1,9 @@
 """Source: batches of a consumer group's share of the topic `articles`."""
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
-from kafka.errors import IllegalStateError
+from kafka.errors import CorruptRecordError, IllegalStateError
 
 from stream.kafka_io.clients import group_consumer, offsets_behind
 from stream.settings import Settings
@@ -45,13 +44,33 @@ class KafkaSource:
 
     def poll(self) -> Batch:
         """What there is, without waiting to fill a batch; at most `batch_records`, after at most half a second."""
-        found = self._consumer.poll(timeout_ms=POLL_MS)
+        try:
+            found = self._consumer.poll(timeout_ms=POLL_MS)
+        except CorruptRecordError as fault:
+            return self._past_corrupt(fault)
         records = [to_record(record) for taken in found.values() for record in taken]
+        return self._batch(records, {place: taken[-1].offset + 1 for place, taken in found.items() if taken})
+
+    def _batch(self, records: list[Record], after: dict[TopicPartition, int]) -> Batch:
+        """The records with the group's generation, taken now: at commit it could be that of a later share-out, or, after an
+        eviction, -1, which the broker takes without any check."""
         if not records:
             return Batch(())
-        # The generation is taken with the records: were it taken at commit, a batch polled before a
-        # rebalance could be committed under the generation after it.
-        return Batch(records, (_after(found), self._consumer.group_metadata()))
+        member = self._consumer.group_metadata()
+        batch = Batch(records, ({place: OffsetAndMetadata(offset, "", -1) for place, offset in after.items()}, member))
+        if member.generation_id <= 0:
+            self.rewind(batch)
+            return Batch(())
+        return batch
+
+    def _past_corrupt(self, fault: CorruptRecordError) -> Batch:
+        """kafka-python cannot decode the next record (a header name that is not UTF-8, a broken checksum) and, left alone, would
+        spin on it for ever. It is stepped over and given as a record with a fault, to be told of in the dead letters."""
+        place = self._consumer._fetcher._next_partition_records.topic_partition
+        offset = self._consumer.position(place, timeout_ms=1000)
+        self._consumer.seek(place, offset + 1)
+        unreadable = Record(place.topic, place.partition, offset, 0, None, None, [], str(fault) or type(fault).__name__)
+        return self._batch([unreadable], {place: offset + 1})
 
     def rewind(self, batch: Batch) -> None:
         """Back to the batch's first record in each partition still held; the others are another member's now."""
@@ -63,7 +82,7 @@ class KafkaSource:
             if place in self._consumer.assignment():
                 try:
                     self._consumer.seek(place, offset)
-                except (IllegalStateError, AssertionError):  # given up between the two lines
+                except (IllegalStateError, ValueError):  # given up between the two lines
                     continue
 
     def lag(self) -> list[tuple[str, int, int]]:
@@ -82,8 +101,3 @@ def to_record(raw: Any) -> Record:
 
 def _headers(raw: Any) -> list[tuple[str, bytes]]:
     return [(name, bytes(value) if value is not None else b"") for name, value in raw or ()]
-
-
-def _after(found: Mapping[TopicPartition, list[Any]]) -> dict[TopicPartition, OffsetAndMetadata]:
-    """The offset behind the last record of each partition."""
-    return {place: OffsetAndMetadata(taken[-1].offset + 1, "", -1) for place, taken in found.items() if taken}

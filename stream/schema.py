@@ -32,3 +32,8 @@ def schema(record: str) -> dict[str, Any]:
     """The JSON Schema of one of `RECORDS`."""
     found = msgspec.json.schema(RECORDS[record])
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": f"newsalert {record}"} | found
+
+
+def schema_text(record: str) -> str:
+    """The same as indented JSON with a line break behind it: what stream/schemas/ holds."""
+    return msgspec.json.format(msgspec.json.encode(schema(record)), indent=2).decode() + "\n"

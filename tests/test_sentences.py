@@ -1,0 +1,52 @@
+"""Sentences are those a reader would underline."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stream.sentences import LONGEST, is_notice, sentences
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("One. Two? Three!", ["One.", "Two?", "Three!"]),
+        (
+            "Mr. Osei met Gen. Lund at 5 p.m. on Friday. They talked.",
+            ["Mr. Osei met Gen. Lund at 5 p.m. on Friday.", "They talked."],
+        ),
+        ("The U.S. Embassy closed. It was 3.5 km off.", ["The U.S. Embassy closed.", "It was 3.5 km off."]),
+        ('"Leave now." They left.', ['"Leave now."', "They left."]),
+        ("A headline\n\nFirst line of the text", ["A headline", "First line of the text"]),
+        ("", []),
+        (" \n ", []),
+    ],
+)
+def test_sentences_end_where_a_reader_says(text: str, expected: list[str]) -> None:
+    assert [text[begin:end] for begin, end in sentences(text)] == expected
+
+
+@given(st.text(alphabet="aB .!?\"')\n", max_size=300))
+def test_sentences_stand_in_order_and_leave_out_white_space_alone(text: str) -> None:
+    spans = sentences(text)
+
+    assert all(begin < end for begin, end in spans)
+    assert all(one[1] <= other[0] for one, other in pairwise(spans))
+    assert "".join("".join(text[begin:end].split()) for begin, end in spans) == "".join(text.split())
+
+
+def test_a_sentence_without_an_end_is_cut_at_a_space() -> None:
+    spans = sentences("word " * 10_000)
+
+    assert max(end - begin for begin, end in spans) <= LONGEST
+
+
+@pytest.mark.parametrize("text", ["This site uses cookies.", "Sign up for our newsletter", "(Photo by Getty Images)"])
+def test_a_page_talking_about_itself_is_a_notice(text: str) -> None:
+    assert is_notice(text)
+
+
+def test_news_is_no_notice() -> None:
+    assert not is_notice("Residents were told to sign in at the school before the buses left.")

@@ -101,9 +101,9 @@ def _sizes(client: Any, settings: Settings, found: Topics) -> str:
     articles, dead = limits.get(settings.articles_topic), limits.get(settings.dead_topic)
     if articles is not None and dead is not None and dead < articles + HEADERS:
         return (
-            f"advice: {settings.dead_topic} takes records of {dead:,} bytes, {settings.articles_topic} of {articles:,}: a refused record "
-            f"with its headers might not fit and would stop the worker; set max.message.bytes of {settings.dead_topic} to "
-            f"{articles + HEADERS:,} or more"
+            f"advice: a refused record of {settings.articles_topic} ({articles:,} bytes at most) might not fit into "
+            f"{settings.dead_topic} ({dead:,}) with its headers, and would stop the worker: set max.message.bytes of "
+            f"{settings.dead_topic} to {articles + HEADERS:,} or more"
         )
     return f"a refused record of {settings.articles_topic} fits into {settings.dead_topic}" if articles and dead else ""
 

@@ -74,6 +74,7 @@ class Settings:
     event_source: Word = _setting("/newsalert", "ce_source of alerts, a URI reference that names this service")
     model_home: str = _setting("", "folder of models; empty: newsalert/models below the user's data folder")
     model: str = _setting("", "model folder or version to use in place of the champion")
+    news: str = _setting("", "folder with the texts that training/labels points to; training only")
     http_host: Word = _setting("127.0.0.1", "address that /metrics, /healthz and /readyz listen on")
     http_port: Port = _setting(9464, "port of the same; 0 takes a free one")
     batch_records: Count = _setting(500, "most records in a batch, that is in a transaction")

@@ -18,7 +18,6 @@ from stream.cli import EXIT_FAULT, err, home_from, home_option, model_option, se
 from stream.home import find_model, promote
 
 NOT_PROMOTED: Final = 4
-NEWS: Final = "NEWSALERT_NEWS"
 
 seed_option: Final = click.option("--seed", default=1, show_default=True, help="the same seed gives the same model")
 jobs_option: Final = click.option("--jobs", default=2, show_default=True, type=click.IntRange(1), help="processes")
@@ -44,6 +43,9 @@ existing: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
     type=existing,
     help="labelled items to choose thresholds on, not to train on",
 )
+@click.option(
+    "--all", "everything", is_flag=True, help="real labels (texts in NEWSALERT_NEWS), the teacher's, and the corpus"
+)
 @click.option("--promote", "promoting", is_flag=True, help="make it the champion, whatever it measures")
 def train_model(
     files: tuple[Path, ...],
@@ -52,12 +54,17 @@ def train_model(
     jobs: int,
     rule: str,
     chosen: tuple[Path, ...],
+    everything: bool,
     promoting: bool,
 ) -> None:
-    """Train a model on FILES of labelled items (default: the project's own corpus) into the model home."""
+    """Train a model on FILES of labelled items (default: the project's own corpus) into the model home.
+
+    With --all it is trained as the shipped model was, by whoever holds the texts: NEWSALERT_NEWS names their folder.
+    """
     _need_extra()
     from training.dataset import BadCorpus, load_corpus  # noqa: PLC0415
     from training.estimator import Recipe  # noqa: PLC0415
+    from training.news import labelled, news_from, real_items, soft_items  # noqa: PLC0415
     from training.thresholds import BadSentence, parse_rule  # noqa: PLC0415
     from training.train import corpus_files, load_topics, train  # noqa: PLC0415
 
@@ -68,6 +75,11 @@ def train_model(
         names = [topic.name for topic in topics]
         items = load_corpus(files or corpus_files(), names)
         recipe = Recipe(seed=seed, jobs=jobs, topic_rule=rule)
+        also, soft = [], []
+        if everything:
+            news = news_from(settings_from())
+            also, items = items, real_items(news, names)
+            soft = soft_items(news, len(names) + 3, {item.id for item in items})
         with err.status("training") as status:
             trained = train(
                 items,
@@ -76,7 +88,9 @@ def train_model(
                 recipe=recipe,
                 created=_now(),
                 tell=lambda step: _told(status, step),
-                choose_on=load_corpus(chosen, names),
+                choose_on=labelled(chosen, names, settings_from().news),
+                also=also,
+                soft=soft,
             )
     except (BadCorpus, BadSentence) as fault:
         _fail(fault)
@@ -94,20 +108,23 @@ def train_model(
 @click.argument("file", type=existing)
 @model_option
 @home_option
-@click.option("--texts", type=existing, multiple=True, help="file with the texts, where FILE has only ids and labels")
 @click.option("--json", "as_json", is_flag=True, help="all measures as JSON on standard output")
-def evaluate_model(file: Path, named: str | None, home: Path | None, texts: tuple[Path, ...], as_json: bool) -> None:
-    """Measure a model on FILE, labelled items that it was not trained on."""
+def evaluate_model(file: Path, named: str | None, home: Path | None, as_json: bool) -> None:
+    """Measure a model on FILE, labelled items that it was not trained on.
+
+    Where FILE has ids and labels alone, the texts are looked up in the folder that NEWSALERT_NEWS names.
+    """
     _need_extra()
-    from training.dataset import BadCorpus, join_texts, load_corpus  # noqa: PLC0415
-    from training.evaluate import evaluate  # noqa: PLC0415
+    from training.dataset import BadCorpus  # noqa: PLC0415
+    from training.evaluate import with_intervals  # noqa: PLC0415
+    from training.news import labelled  # noqa: PLC0415
 
     model = find_model(home or home_from(settings_from()), named)
     try:
-        items = join_texts([file], texts, model.topics) if texts else load_corpus([file], model.topics)
+        items = labelled([file], model.topics, settings_from().news)
     except BadCorpus as fault:
         _fail(fault)
-    found = evaluate(model, items)
+    found = with_intervals(model, items)
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(found)))
     else:
@@ -231,6 +248,8 @@ def _table(title: str, found: dict[str, Any]) -> None:
         f"macro F1 {found['macro_f1']:.3f}   mean average precision {found['mean_average_precision']:.3f}   "
         f"urgency kappa {found['urgency']['kappa']:.3f}   calibration error {found['calibration_error']:.3f}"
     )
+    for name, (low, high) in found.get("intervals", {}).items():
+        console.print(f"{name}: 95 % within {low:.3f} to {high:.3f}")
 
 
 def _numbers(row: dict[str, float]) -> list[str]:

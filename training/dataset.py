@@ -3,7 +3,7 @@
 import gzip
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -54,6 +54,22 @@ class TextLine(msgspec.Struct, frozen=True, kw_only=True):
     source: str | None = None
 
 
+class SoftLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of a teacher's file: its probability of each topic and of urgency at least medium, high, critical."""
+
+    id: str
+    p: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Soft:
+    """A text with a teacher's probabilities in place of labels."""
+
+    id: str
+    text: str
+    p: tuple[float, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
     """A labelled text: what is scored of it, its topics and its urgency."""
@@ -99,6 +115,27 @@ def join_texts(labels: Iterable[Path], texts: Iterable[Path], topics: Sequence[s
     return found
 
 
+def join_soft(files: Iterable[Path], texts: Iterable[Path], outputs: int, without: Container[str]) -> list[Soft]:
+    """A teacher's probabilities with their texts, joined by id; those `without` and those without a text are left out."""
+    wanted: dict[str, SoftLine] = {}
+    for file in files:
+        for number, line in lines(file):
+            soft = msgspec.json.decode(line, type=SoftLine)
+            if len(soft.p) != outputs:
+                raise BadCorpus(
+                    f"{file}:{number}: {len(soft.p)} probabilities, {outputs} wanted: see training/topics.json"
+                )
+            if soft.id not in without:
+                wanted[soft.id] = soft
+    found = []
+    for file in texts:
+        for _, line in lines(file):
+            text = msgspec.json.decode(line, type=TextLine)
+            if (known := wanted.pop(text.id, None)) is not None:
+                found.append(Soft(text.id, full_text(text.headline, text.text), known.p))
+    return found
+
+
 def lines(file: Path) -> Iterator[tuple[int, bytes]]:
     """(number from 1, bytes) of each line that is not blank; `.gz` is unpacked. Raises BadCorpus where it cannot be read."""
     try:
@@ -133,7 +170,7 @@ def targets(items: Sequence[Item], topics: Sequence[str]) -> Floats:
     return np.array(rows, dtype=np.float64).reshape(len(items), len(topics) + len(LEVELS) - 1)
 
 
-def groups(items: Sequence[Item]) -> Ints:
+def groups(items: Sequence[Item | Soft]) -> Ints:
     """A group number for each item, int64 [n]: items that share runs of words get the same, so that no fold sees its twin."""
     places: dict[int, list[int]] = defaultdict(list)
     for index, item in enumerate(items):

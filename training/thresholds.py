@@ -17,6 +17,7 @@ from stream.model import OperatingPoint
 SENTENCE: Final = re.compile(
     r"maximum (?P<goal>precision|recall|f1)(?: @ (?P<bound>precision|recall) >= (?P<least>0?\.\d+|0|1(?:\.0+)?))?"
 )
+RESAMPLES: Final = 200
 KAPPA: Final = "maximum quadratic kappa of items with a topic"
 
 
@@ -48,13 +49,25 @@ def choose(probabilities: Floats, truth: Floats, sentence: str) -> OperatingPoin
     if not len(thresholds):
         return OperatingPoint(0.5, f"{sentence}: no item of this kind to choose on, 0.5 taken")
     if rule.bound is None:
-        return OperatingPoint(_at(thresholds, curves[rule.goal]), sentence)
+        return OperatingPoint(_steady(probabilities, truth, rule.goal), sentence)
     allowed = curves[rule.bound] >= rule.least
     if not allowed.any():
         return OperatingPoint(
             _at(thresholds, curves[rule.bound]), f"{sentence}: out of reach, largest {rule.bound} taken"
         )
     return OperatingPoint(_at(thresholds, np.where(allowed, curves[rule.goal], -1.0)), sentence)
+
+
+def _steady(probabilities: Floats, truth: Floats, goal: str) -> float:
+    """The median of the best thresholds of resampled items: the very best on some hundred items is luck, this is less so."""
+    rng = np.random.default_rng(1)
+    best = []
+    for _ in range(RESAMPLES):
+        drawn = rng.integers(0, len(truth), len(truth))
+        thresholds, curves = operating_curve(probabilities[drawn], truth[drawn])
+        if len(thresholds):
+            best.append(_at(thresholds, curves[goal]))
+    return round(float(np.median(best)), 6)
 
 
 def operating_curve(probabilities: Floats, truth: Floats) -> tuple[Floats, dict[str, Floats]]:

@@ -12,9 +12,9 @@ import numpy as np
 from stream.features import Floats, Ints
 from stream.home import version_folder
 from stream.model import BadModel, Model, OperatingPoint, Topic, load_model, score
-from training.dataset import CORPUS, BadCorpus, Item, corpus_digest, distinct, groups, load_corpus, targets
+from training.dataset import CORPUS, BadCorpus, Item, Soft, corpus_digest, distinct, groups, load_corpus, targets
 from training.estimator import Fitted, Lesson, Recipe, Tell, calibrated, fit
-from training.evaluate import measures
+from training.evaluate import measures, with_intervals
 from training.export import arrays_of, prove_parity, thresholds_for, write_model
 from training.thresholds import KAPPA, choose, choose_urgency
 
@@ -60,9 +60,12 @@ def train(
     created: str,
     tell: Tell,
     choose_on: Sequence[Item] = (),
+    also: Sequence[Item] = (),
+    soft: Sequence[Soft] = (),
 ) -> Trained:
     """Trains on `items`, writes the model folder HOME/versions/VERSION and proves parity on the items.
 
+    `also` and a teacher's `soft` items teach with the recipe's lesser weights, and count neither in search nor in calibration.
     Thresholds are chosen on `choose_on`, or out of fold where that is empty. `created` is RFC 3339. Raises BadCorpus where
     there is too little to learn from, BadModel where the version is there already with other content.
     """
@@ -70,17 +73,17 @@ def train(
     names = [topic.name for topic in topics]
     _check_enough(items, names)
     truth = targets(items, names)
-    everything = np.arange(len(items))
-    lesson = Lesson([item.text for item in items], truth, np.ones(len(items)), groups(items), everything)
-    fitted = fit(lesson, recipe, tell)
+    fitted = fit(_lesson(items, also, soft, names, recipe), recipe, tell)
     out_of_fold = calibrated(fitted.out_of_fold, fitted.slopes, fitted.offsets)
     tell("writing and proving parity")
     with tempfile.TemporaryDirectory(dir=_versions(home)) as scratch:
         folder = Path(scratch) / "model"
         card = _card(fitted, items, topics, recipe, created)
+        card["corpus"] |= {"also": len(also), "soft": len(soft)} if also or soft else {}
         write_model(folder, arrays_of(fitted, recipe.blocks), None, card | {"thresholds": _halves(topics)})
         points = _points(load_model(folder), names, choose_on, (out_of_fold, truth), recipe)
-        return _finished(home, scratch, fitted, items, card | {"thresholds": points}, recipe, (out_of_fold, truth))
+        card |= {"thresholds": points}
+        return _finished(home, scratch, fitted, items, card, recipe, (out_of_fold, truth), choose_on)
 
 
 def _finished(
@@ -91,6 +94,7 @@ def _finished(
     card: dict[str, Any],
     recipe: Recipe,
     held: tuple[Floats, Floats],
+    choose_on: Sequence[Item],
 ) -> Trained:
     """Writes the folder whole beside its place, proves parity on it, and only then moves it there."""
     out_of_fold, truth = held
@@ -98,8 +102,11 @@ def _finished(
     count = len(card["topics"])
     draft = write_model(Path(scratch) / "draft", arrays, None, card)
     found = measures(draft, out_of_fold[:, :count], np.minimum.accumulate(out_of_fold[:, count:], axis=1), truth)
+    metrics = {"out_of_fold": found}
+    if choose_on:
+        metrics["set_apart"] = with_intervals(load_model(Path(scratch) / "draft"), choose_on)
     folder = Path(scratch) / "whole"
-    whole = write_model(folder, arrays, _saved(fitted), card | {"metrics": {"out_of_fold": found}})
+    whole = write_model(folder, arrays, _saved(fitted), card | {"metrics": metrics})
     gap = prove_parity(fitted, load_model(folder), [item.text for item in items])
     place = home / "versions" / whole.version
     if not place.exists():
@@ -111,6 +118,20 @@ def _finished(
 
 def _saved(fitted: Fitted) -> dict[str, Any]:
     return {"pipeline": fitted.pipeline, "slopes": fitted.slopes, "offsets": fitted.offsets}
+
+
+def _lesson(
+    items: Sequence[Item], also: Sequence[Item], soft: Sequence[Soft], names: Sequence[str], recipe: Recipe
+) -> Lesson:
+    everything: list[Item | Soft] = [*items, *also, *soft]
+    taught = np.array([one.p for one in soft], dtype=np.float64).reshape(len(soft), len(names) + 3)
+    return Lesson(
+        texts=[one.text for one in everything],
+        targets=np.vstack([targets([*items, *also], names), taught]),
+        weights=np.repeat([1.0, recipe.also_weight, recipe.soft_weight], [len(items), len(also), len(soft)]),
+        groups=groups(everything),
+        held=np.arange(len(items)),
+    )
 
 
 def _versions(home: Path) -> Path:

@@ -26,7 +26,7 @@ from training.export import BrokenParity, load_estimator, prove_parity
 from training.logistic import SoftLogistic
 from training.retrain import retrain
 from training.thresholds import BadSentence, choose, choose_urgency, quadratic_kappa, ranks_of
-from training.train import corpus_files, fixed_set, load_topics, train
+from training.train import corpus_files, fixed_set, load_topics, move, train
 
 TOPICS = [topic.name for topic in load_topics()]
 QUICK = Recipe(
@@ -75,11 +75,10 @@ def test_serving_scores_as_the_estimator_does_on_odd_text(trained: Any) -> None:
 
 def test_a_model_that_does_not_score_as_its_estimator_is_never_written(trained: Any, corpus: list[Item]) -> None:
     saved = load_estimator(trained.folder)
-    fitted = type("Fitted", (), saved)()
-    fitted.offsets = fitted.offsets + 0.001
+    texts = [item.text for item in corpus[:20]]
 
     with pytest.raises(BrokenParity):
-        prove_parity(fitted, load_model(trained.folder), [item.text for item in corpus[:20]])
+        prove_parity(saved["pipeline"], saved["slopes"], saved["offsets"] + 0.001, load_model(trained.folder), texts)
 
 
 def test_the_same_corpus_and_seed_give_the_same_model_to_the_byte(
@@ -131,6 +130,35 @@ def test_retraining_promotes_what_is_not_worse_and_keeps_what_is(corpus: list[It
     pointer = read_pointer(tmp_path)
     assert pointer is not None
     assert (pointer.champion, pointer.before) == (better.candidate, (first.candidate,))
+
+
+def test_a_hundred_labels_move_a_champion_without_its_texts(trained: Any, corpus: list[Item], tmp_path: Path) -> None:
+    """What a user's labels speak of changes, on texts that nobody labelled; the rest stays."""
+    champion = load_model(trained.folder)
+    mine = [
+        Item(f"m{n}", f"The harbour office moved {n} pilots and their families inland.", ("evacuation",), Urgency.HIGH)
+        for n in range(50)
+    ]
+    mine += [Item(f"q{n}", f"The harbour office sold {n} tons of copper.", (), Urgency.LOW) for n in range(50)]
+    asked = ["The harbour office moved the families of its pilots inland on Friday."]
+    others = [item.text for item in corpus[200:300]]
+
+    moved = load_model(move(champion, mine, tmp_path, seed=1, created=CREATED, tell=silent).folder)
+
+    assert score(champion, asked).topics[0, 0] < 0.5 < score(moved, asked).topics[0, 0]
+    assert np.abs(score(moved, others).topics - score(champion, others).topics).mean() < 0.05
+
+
+@pytest.mark.usefixtures("nothing_shipped")
+def test_labels_from_the_champion_s_own_kind_make_it_better(corpus: list[Item], tmp_path: Path) -> None:
+    first = train(corpus[:250], load_topics(), tmp_path, recipe=QUICK, created=CREATED, tell=silent)
+    promote(tmp_path, first.version)
+
+    decision = retrain(None, corpus[250:], fixed_set(load_topics()), tmp_path, QUICK, CREATED, silent)
+
+    assert decision.promoted
+    found = {one.figure: one.candidate - (one.champion or 0.0) for one in decision.figures}
+    assert found["mean average precision"] > 0
 
 
 @pytest.mark.usefixtures("nothing_shipped")
@@ -234,8 +262,8 @@ def test_weights_stay_at_the_prior_where_nothing_speaks_against_it() -> None:
     ],
 )
 def test_a_threshold_keeps_its_sentence(sentence: str, precision: float, recall: float) -> None:
-    p = np.array([0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2])
-    truth = np.array([1, 1, 0, 1, 0, 0, 1, 0], dtype=float)
+    p = np.repeat([0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2], 200)
+    truth = np.repeat([1.0, 1.0, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0], 200)
 
     said = p >= choose(p, truth, sentence).threshold
 

@@ -159,6 +159,9 @@ def compare_models(candidate: str, home: Path | None, judged: Path | None) -> No
 )
 @click.option("--on", "judged", type=existing, help="labelled items to compare on (default: the project's fixed set)")
 @click.option(
+    "--from-scratch", is_flag=True, help="train anew on the project's corpus and yours, in place of moving the champion"
+)
+@click.option(
     "--margin", default=0.01, show_default=True, help="how much a figure may fall and still count as not worse"
 )
 @home_option
@@ -169,6 +172,7 @@ def compare_models(candidate: str, home: Path | None, judged: Path | None) -> No
 def retrain_model(
     added: tuple[Path, ...],
     judged: Path | None,
+    from_scratch: bool,
     margin: float,
     home: Path | None,
     seed: int,
@@ -176,7 +180,9 @@ def retrain_model(
     rule: str,
     as_json: bool,
 ) -> None:
-    """Train on the corpus and your own items, compare with the champion, promote if not worse. Fit for cron.
+    """Move the champion by your own labelled items, compare the two on a fixed set, promote if not worse. Fit for cron.
+
+    The champion's weights are the prior: a hundred labels move what they speak of, without the texts it was first taught on.
 
     Exit status: 0 promoted, 4 trained but not promoted, 1 nothing trained, 2 wrong settings or arguments.
     """
@@ -194,7 +200,7 @@ def retrain_model(
         own = load_corpus(added, names)
         with err.status("retraining") as status:
             decision = retrain(
-                load_corpus(corpus_files(), names),
+                load_corpus(corpus_files(), names) if from_scratch else None,
                 own,
                 load_corpus([judged or FIXED], names),
                 home,

@@ -42,7 +42,7 @@ def measures(card: Card, topic_p: Floats, urgency_p: Floats, truth: Floats) -> d
 
 
 def with_intervals(model: Model, items: Sequence[Item], resamples: int = 500) -> dict[str, Any]:
-    """`evaluate`, and under "intervals" the 2.5 and 97.5 per cent points of each headline figure over resampled items (Efron, 1979)."""
+    """`evaluate`, and "intervals": 2.5 and 97.5 per cent points of the headline figures over resampled items (Efron, 1979)."""
     scores, truth = score(model, [item.text for item in items]), targets(items, model.topics)
     rng = np.random.default_rng(1)
     drawn = [rng.integers(0, len(items), len(items)) for _ in range(resamples)]

@@ -71,10 +71,10 @@ def write_model(
     return whole
 
 
-def prove_parity(fitted: Fitted, model: Model, texts: Sequence[str]) -> float:
+def prove_parity(pipeline: Any, slopes: Floats, offsets: Floats, model: Model, texts: Sequence[str]) -> float:
     """The largest difference of a probability between estimator and serving on `texts`; raises BrokenParity above 1e-6."""
     ours = margins(model, featurise(texts, model.vocabularies)) * model.slopes + model.offsets
-    theirs = fitted.pipeline.decision_function(list(texts)) * fitted.slopes + fitted.offsets
+    theirs = pipeline.decision_function(list(texts)) * slopes + offsets
     gap = float(np.abs(_sigmoid(ours) - _sigmoid(theirs)).max()) if len(texts) else 0.0
     if gap > PARITY:
         raise BrokenParity(

@@ -11,7 +11,7 @@ from stream.model import BadModel, Model
 from training.dataset import Item
 from training.estimator import Recipe, Tell
 from training.evaluate import HEADLINES, evaluate
-from training.train import load_topics, train
+from training.train import load_topics, move, train
 
 MARGIN: Final = 0.01  # what a figure may fall by chance on some hundred items and still count as "not worse"
 FIGURES: Final = ("macro F1 of topics", "mean average precision", "alert F1", "urgency kappa, items with a topic")
@@ -40,7 +40,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def retrain(
-    taught: Sequence[Item],
+    taught: Sequence[Item] | None,
     added: Sequence[Item],
     judged: Sequence[Item],
     home: Path,
@@ -49,15 +49,18 @@ def retrain(
     tell: Tell,
     margin: float = MARGIN,
 ) -> Decision:
-    """Trains on `taught` and `added`, compares on `judged`, promotes if no figure is worse by more than `margin`.
+    """Trains, compares on `judged`, promotes if no figure is worse by more than `margin`.
 
+    Without `taught` the champion is moved by `added` (see training.adapt), with it a model is trained from scratch on both.
     Items of `judged` are taken out of what is taught. Raises BadCorpus, BadModel; then the champion has not moved.
     """
-    marks = {item.text for item in judged}
-    lesson = [item for item in (*taught, *added) if item.text not in marks]
-    trained = train(lesson, load_topics(), home, recipe=recipe, created=created, tell=tell)
+    marks, champion = {item.text for item in judged}, _champion(home)
+    lesson = [item for item in (*(taught or ()), *added) if item.text not in marks]
+    if taught is None and champion is not None:
+        trained = move(champion, lesson, home, seed=recipe.seed, created=created, tell=tell)
+    else:
+        trained = train(lesson, load_topics(), home, recipe=recipe, created=created, tell=tell)
     tell("comparing with the champion")
-    champion = _champion(home)
     figures = compare(champion, find_model(home, trained.version), judged)
     fit = not any(figure.worse for figure in figures) if champion else True
     return _decided(champion, trained.version, fit, figures, (len(lesson), len(added), len(judged)), home, margin)

@@ -10,8 +10,8 @@ import msgspec
 import numpy as np
 
 from stream.features import Floats, Ints
-from stream.home import version_folder
-from stream.model import BadModel, Model, OperatingPoint, Topic, load_model, score
+from stream.model import BadModel, Card, Model, OperatingPoint, Topic, load_model, score
+from training.adapt import Adapted, adapt
 from training.dataset import CORPUS, BadCorpus, Item, Soft, corpus_digest, distinct, groups, load_corpus, targets
 from training.estimator import Fitted, Lesson, Recipe, Tell, calibrated, fit
 from training.evaluate import measures, with_intervals
@@ -86,6 +86,50 @@ def train(
         return _finished(home, scratch, fitted, items, card, recipe, (out_of_fold, truth), choose_on)
 
 
+def move(champion: Model, items: Sequence[Item], home: Path, *, seed: int, created: str, tell: Tell) -> Trained:
+    """The champion moved by `items` (see training.adapt), in HOME/versions/VERSION, parity proved. Raises BadCorpus."""
+    items = distinct(items)
+    if len(items) < FEWEST:
+        raise BadCorpus(f"{len(items)} items, too few to learn from: label {FEWEST} at least")
+    tell(f"moving {champion.card.version} by {len(items)} items")
+    adapted = adapt(champion, items, seed)
+    with tempfile.TemporaryDirectory(dir=_versions(home)) as scratch:
+        folder, count = Path(scratch) / "whole", len(champion.intercepts)
+        saved = {"pipeline": adapted.pipeline, "slopes": np.ones(count), "offsets": np.zeros(count)}
+        whole = write_model(folder, adapted.arrays, saved, _moved_card(champion.card, adapted, items, seed, created))
+        texts = [item.text for item in items]
+        gap = prove_parity(adapted.pipeline, np.ones(count), np.zeros(count), load_model(folder), texts)
+        return Trained(_placed(home, folder, whole.version), whole.version, whole.metrics, gap)
+
+
+def _moved_card(old: Card, adapted: Adapted, items: Sequence[Item], seed: int, created: str) -> dict[str, Any]:
+    found = {
+        "strength": adapted.strength,
+        "log_loss_before": adapted.loss_before,
+        "log_loss_after": adapted.loss_after,
+    }
+    return {
+        "name": old.name,
+        "created": created,
+        "topics": old.topics,
+        "blocks": old.blocks,
+        "thresholds": old.thresholds,
+        "corpus": {"from": old.version, "items": len(items), "sha256": corpus_digest(items), "first": old.corpus},
+        "settings": old.settings | {"seed": seed},
+        "metrics": {"adapted": found},
+    }
+
+
+def _placed(home: Path, folder: Path, version: str) -> Path:
+    """Moves a finished folder to its place in `home`; the same model may be there already, another may not."""
+    place = home / "versions" / version
+    if not place.exists():
+        folder.rename(place)
+    elif load_model(place).policy != load_model(folder).policy:
+        raise BadModel(f"{place}: exists with other content; remove it and train again")
+    return place
+
+
 def _finished(
     home: Path,
     scratch: str,
@@ -107,13 +151,9 @@ def _finished(
         metrics["set_apart"] = with_intervals(load_model(Path(scratch) / "draft"), choose_on)
     folder = Path(scratch) / "whole"
     whole = write_model(folder, arrays, _saved(fitted), card | {"metrics": metrics})
-    gap = prove_parity(fitted, load_model(folder), [item.text for item in items])
-    place = home / "versions" / whole.version
-    if not place.exists():
-        folder.rename(place)
-    elif load_model(place).policy != load_model(folder).policy:
-        raise BadModel(f"{place}: exists with other content; remove it or train under another --name or day")
-    return Trained(place, whole.version, found, gap)
+    texts = [item.text for item in items]
+    gap = prove_parity(fitted.pipeline, fitted.slopes, fitted.offsets, load_model(folder), texts)
+    return Trained(_placed(home, folder, whole.version), whole.version, found, gap)
 
 
 def _saved(fitted: Fitted) -> dict[str, Any]:
@@ -182,8 +222,3 @@ def _card(
         "settings": {key: value for key, value in asdict(recipe).items() if key not in {"blocks", "jobs"}}
         | {"c": fitted.c, "search_mean_average_precision": fitted.search},
     }
-
-
-def model_folder(home: Path, version: str) -> Path:
-    """Where `version` is: see stream.home.version_folder."""
-    return version_folder(home, version)

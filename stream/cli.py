@@ -1,7 +1,9 @@
 """The commands that run online: thin shells over plain functions."""
 
+import itertools
 import logging
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -9,7 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Final, NoReturn
 
 import click
 import msgspec
@@ -242,16 +244,10 @@ def check_all(brokers: str | None, named: str | None) -> None:
     except BadModel as fault:
         findings.append(Finding("model", False, str(fault)))
     fit = True
-    for found in _chained(findings, lambda: check_brokers(settings)):
-        err_or_out = f"{'ok  ' if found.fit else 'FAIL'}  {found.what}: {found.told}"
-        click.echo(err_or_out)
+    for found in itertools.chain(findings, check_brokers(settings)):
+        click.echo(f"{'ok  ' if found.fit else 'FAIL'}  {found.what}: {found.told}")
         fit = fit and found.fit
     sys.exit(0 if fit else EXIT_FAULT)
-
-
-def _chained(first: Sequence[Any], then: Callable[[], Iterator[Any]]) -> Iterator[Any]:
-    yield from first
-    yield from then()
 
 
 @click.command(name="schema")
@@ -279,6 +275,7 @@ def run_the_demo(ends: bool, rate: float) -> None:
     """Show the main job on this machine: embedded broker, worker, sample articles, alerts."""
     from stream.demo import DemoFailed, run_demo  # noqa: PLC0415
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: broker, worker and folders go with it
     try:
         run_demo(Console(soft_wrap=True, highlight=False), rate=rate, stay=not ends)
     except KeyboardInterrupt:

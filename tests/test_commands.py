@@ -4,6 +4,7 @@ import contextlib
 import gzip
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -139,6 +140,34 @@ def test_the_demo_ends_by_itself_with_a_summary_and_leaves_nothing_behind(tmp_pa
     assert "1 refused and kept" in said
     assert "│ evacuation:" in said
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_the_demo_ended_by_hand_leaves_nothing_behind(tmp_path: Path, number: int) -> None:
+    command = [str(Path(sys.executable).parent / "newsalert"), "demo", "--rate", "50"]
+    own = {name: value for name, value in os.environ.items() if not name.startswith("NEWSALERT_")}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, env=own | {"TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"}
+    ) as demo:
+        assert demo.stdout
+        while b"Your turn" not in (line := demo.stdout.readline()):
+            assert line, "the demo ended before its turn was over"
+        children = _children(demo.pid)
+        demo.send_signal(number)
+        assert demo.wait(60) == 0
+
+    assert len(children) == 2, "a broker and a worker"
+    assert [child for child in children if Path(f"/proc/{child}").exists()] == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def _children(pid: int) -> list[int]:
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            if int(stat.read_text().rsplit(")", 1)[1].split()[1]) == pid:
+                found.append(int(stat.parent.name))
+    return found
 
 
 def test_the_console_command_and_python_m_stream_are_the_same_program() -> None:

@@ -8,7 +8,7 @@ import hashlib
 import io
 import re
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -18,11 +18,13 @@ import numpy as np
 import numpy.typing as npt
 
 from stream.features import Block, Features, Floats, Vocabulary, featurise, shares
+from stream.sentences import passages
 from stream.urgency import LEVELS
 
 FORMAT: Final = 1
 CARD: Final = "card.json"
 WEIGHTS: Final = "weights.npz"
+FEWEST_PASSAGES: Final = 3  # a shorter text is read whole
 CHUNK_TEXTS: Final = 64
 CHUNK_CHARACTERS: Final = 400_000  # bounds the memory of a batch of long texts
 STEPS: Final = tuple(level.value for level in LEVELS[1:])  # "at least medium", "at least high", "at least critical"
@@ -59,6 +61,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     blocks: tuple[Block, ...]
     thresholds: dict[str, OperatingPoint]
     files: dict[str, str]
+    passage_discount: float | None = None  # see `score`; none: whole texts alone are scored
     corpus: dict[str, Any] = {}
     metrics: dict[str, Any] = {}
     settings: dict[str, Any] = {}
@@ -115,11 +118,34 @@ def load_model(folder: Path) -> Model:
 
 
 def score(model: Model, texts: Sequence[str]) -> Scores:
-    """The calibrated probabilities of each of `texts` (full texts, headline first), any number of them."""
-    parts = [_probabilities(model, featurise(chunk, model.vocabularies)) for chunk in _chunks(texts)]
-    outputs = np.concatenate(parts) if parts else np.empty((0, len(model.intercepts)))
+    """The calibrated probabilities of each of `texts` (full texts, headline first), any number of them.
+
+    A topic may live in one paragraph of a long round-up, and drown in the rest. Where the card has a `passage_discount`, a topic's
+    log odds are those of the whole text, or those of its strongest passage less the discount, whichever is more.
+    """
+    log_odds = _all_log_odds(model, texts)
     count = len(model.card.topics)
-    return Scores(outputs[:, :count], np.minimum.accumulate(outputs[:, count:], axis=1))
+    topics = passages_lift(model.card, texts, log_odds[:, :count], lambda cut: _all_log_odds(model, cut)[:, :count])
+    urgency = np.minimum.accumulate(_sigmoid(log_odds[:, count:]), axis=1)
+    return Scores(_sigmoid(topics), urgency)
+
+
+def passages_lift(
+    card: Card, texts: Sequence[str], whole: Floats, log_odds: Callable[[Sequence[str]], Floats]
+) -> Floats:
+    """`whole` [n, topics], raised to the best passage's log odds less the card's discount where a text has three or more."""
+    if card.passage_discount is None:
+        return whole
+    cut = [passages(text) for text in texts]
+    long = np.array([row for row, pieces in enumerate(cut) if len(pieces) >= FEWEST_PASSAGES], dtype=np.int64)
+    if not len(long):
+        return whole
+    sizes = np.array([len(cut[row]) for row in long])
+    found = log_odds([piece for row in long for piece in cut[row]])
+    best = np.maximum.reduceat(found, np.cumsum(sizes) - sizes, axis=0)
+    lifted = whole.copy()
+    lifted[long] = np.maximum(whole[long], best - card.passage_discount)
+    return lifted
 
 
 def margins(model: Model, features: Features) -> Floats:
@@ -146,9 +172,15 @@ def contributions(model: Model, pieces: Sequence[str]) -> Floats:
     return result
 
 
-def _probabilities(model: Model, features: Features) -> Floats:
-    margin = margins(model, features) * model.slopes + model.offsets
-    return 1.0 / (1.0 + np.exp(-np.clip(margin, -60.0, 60.0)))
+def _all_log_odds(model: Model, texts: Sequence[str]) -> Floats:
+    parts = [
+        margins(model, featurise(chunk, model.vocabularies)) * model.slopes + model.offsets for chunk in _chunks(texts)
+    ]
+    return np.concatenate(parts) if parts else np.empty((0, len(model.intercepts)))
+
+
+def _sigmoid(log_odds: Floats) -> Floats:
+    return 1.0 / (1.0 + np.exp(-np.clip(log_odds, -60.0, 60.0)))
 
 
 def _chunks(texts: Sequence[str]) -> Iterator[Sequence[str]]:
@@ -225,8 +257,6 @@ def _assemble(card: Card, arrays: dict[str, npt.NDArray[Any]], folder: Path) -> 
 
 def _policy(card: Card) -> str:
     """What decides, as a digest: the same article under the same policy gives the same alert id."""
-    decides = [
-        card.files[WEIGHTS],
-        {name: point.threshold for name, point in sorted(card.thresholds.items())},
-    ]
+    thresholds = {name: point.threshold for name, point in sorted(card.thresholds.items())}
+    decides = [card.files[WEIGHTS], card.passage_discount, thresholds]
     return hashlib.sha256(msgspec.json.encode(decides)).hexdigest()

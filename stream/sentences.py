@@ -4,6 +4,8 @@ import re
 from typing import Final
 
 LONGEST: Final = 600  # characters; beyond it a "sentence" is cut at white space, so that evidence stays readable
+PASSAGE: Final = 30  # words
+FEWEST_WORDS: Final = 5  # a shorter line is a caption, a byline or a sign-off
 BREAK: Final = re.compile(r"[.!?]['\")\]”’»]*\s+|\n+")
 ABBREVIATION: Final = re.compile(
     r"(?:\b[A-Z]|\b(?:Mr|Mrs|Ms|Dr|Prof|Gen|Col|Lt|Maj|Capt|Sgt|Adm|Brig|Sen|Rep|Gov|Rev|St|Jr|Sr|No|vs|approx|Jan|Feb|"
@@ -26,6 +28,27 @@ def sentences(text: str) -> list[tuple[int, int]]:
         begin = found.end()
     cuts.extend(_pieces(text, begin, len(text)))
     return [span for span in (_trimmed(text, *cut) for cut in cuts) if span[0] < span[1]]
+
+
+def passages(text: str) -> list[str]:
+    """`text` cut into passages of about PASSAGE words at the ends of paragraphs, or of sentences where a paragraph is long."""
+    found = []
+    for line in text.split("\n"):
+        words = line.count(" ") + 1
+        if words < FEWEST_WORDS:
+            continue
+        found.extend([line] if words <= 2 * PASSAGE else _grouped(line))
+    return found
+
+
+def _grouped(paragraph: str) -> list[str]:
+    groups, begin = [], 0
+    for _, end in sentences(paragraph):
+        if paragraph.count(" ", begin, end) + 1 >= PASSAGE:
+            groups.append(paragraph[begin:end])
+            begin = end
+    rest = paragraph[begin:].strip()
+    return [*groups, rest] if rest else groups
 
 
 def is_notice(sentence: str) -> bool:

@@ -1,5 +1,6 @@
 """A model folder is taken whole and unaltered, or refused with a sentence."""
 
+import dataclasses
 import hashlib
 import io
 import json
@@ -158,3 +159,31 @@ def test_what_the_pieces_of_a_text_contribute_sums_to_its_margin() -> None:
 
 def test_no_articles_have_no_scores() -> None:
     assert score(tiny_model(), []).topics.shape == (0, 3)
+
+
+ROUND_UP = "\n".join(
+    [
+        "The football season began with four football matches on Saturday evening.",
+        "A coup was under way in the capital on Sunday morning, officials said.",
+        "More football followed on Sunday, with football on every channel.",
+    ]
+)
+
+
+def test_a_topic_that_lives_in_one_paragraph_of_a_round_up_is_found() -> None:
+    model = tiny_model()
+    lifted = dataclasses.replace(model, card=msgspec.structs.replace(model.card, passage_discount=1.0))
+
+    assert score(model, [ROUND_UP]).topics[0, 2] < 0.5 < score(lifted, [ROUND_UP]).topics[0, 2]
+
+
+def test_passages_change_neither_short_texts_nor_urgency_nor_lower_anything() -> None:
+    model = tiny_model()
+    lifted = dataclasses.replace(model, card=msgspec.structs.replace(model.card, passage_discount=1.0))
+    texts = ["A coup.", "Football and an airlift.", ROUND_UP, ""]
+
+    before, after = score(model, texts), score(lifted, texts)
+
+    assert np.array_equal(before.topics[[0, 1, 3]], after.topics[[0, 1, 3]])
+    assert (after.topics >= before.topics).all()
+    assert np.array_equal(before.urgency, after.urgency)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.sentences import LONGEST, is_notice, sentences
+from stream.sentences import LONGEST, is_notice, passages, sentences
 
 
 @pytest.mark.parametrize(
@@ -50,3 +50,21 @@ def test_a_page_talking_about_itself_is_a_notice(text: str) -> None:
 
 def test_news_is_no_notice() -> None:
     assert not is_notice("Residents were told to sign in at the school before the buses left.")
+
+
+def test_passages_are_paragraphs_and_long_ones_are_cut_between_sentences() -> None:
+    sentence = "The officials of the northern district said on Monday that all of the roads were open again. "
+    text = f"A headline of five words\n\nShort byline\n{sentence}\n{sentence * 6}"
+
+    found = passages(text)
+
+    assert found[0] == "A headline of five words"
+    assert found[1] == sentence
+    assert [piece.count("officials") for piece in found[2:]] == [2, 2, 2]
+
+
+@given(st.text(alphabet="aB .!?\"')\n", max_size=300))
+def test_passages_hold_nothing_that_is_not_in_the_text_and_stand_in_order(text: str) -> None:
+    begin = 0
+    for piece in passages(text):
+        begin = text.index(piece, begin) + len(piece)

@@ -68,9 +68,7 @@ ODD = [
 def test_serving_scores_as_the_estimator_does_on_odd_text(trained: Any) -> None:
     model, saved = load_model(trained.folder), load_estimator(trained.folder)
 
-    theirs = saved["pipeline"].decision_function(ODD) * saved["slopes"] + saved["offsets"]
-
-    assert np.abs(score(model, ODD).topics - (1 / (1 + np.exp(-theirs)))[:, : len(TOPICS)]).max() < 1e-6
+    assert prove_parity(saved["pipeline"], saved["slopes"], saved["offsets"], model, ODD) < 1e-6
 
 
 def test_a_model_that_does_not_score_as_its_estimator_is_never_written(trained: Any, corpus: list[Item]) -> None:

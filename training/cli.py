@@ -95,7 +95,7 @@ def train_model(
     except (BadCorpus, BadSentence) as fault:
         _fail(fault)
     _table(f"{trained.version}, out of fold on {trained.metrics['items']} items", trained.metrics)
-    err.print(f"serving equals the estimator to {trained.parity:.1e} on all of them")
+    err.print(f"serving equals the estimator to {trained.parity:.1e} on items spread over all")
     err.print(f"{trained.folder}")
     if promoting:
         promote(home, trained.version)

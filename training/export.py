@@ -12,8 +12,20 @@ import joblib
 import msgspec
 import numpy as np
 
-from stream.features import Block, Floats, featurise, full_text, hash_terms
-from stream.model import CARD, FORMAT, STEPS, WEIGHTS, Card, Model, OperatingPoint, Topic, load_model, margins
+from stream.features import Block, Floats, full_text, hash_terms
+from stream.model import (
+    CARD,
+    FORMAT,
+    STEPS,
+    WEIGHTS,
+    Card,
+    Model,
+    OperatingPoint,
+    Topic,
+    load_model,
+    passages_lift,
+    score,
+)
 from training.estimator import Fitted
 
 ESTIMATOR: Final = "estimator.joblib"
@@ -73,9 +85,17 @@ def write_model(
 
 def prove_parity(pipeline: Any, slopes: Floats, offsets: Floats, model: Model, texts: Sequence[str]) -> float:
     """The largest difference of a probability between estimator and serving on `texts`; raises BrokenParity above 1e-6."""
-    ours = margins(model, featurise(texts, model.vocabularies)) * model.slopes + model.offsets
-    theirs = pipeline.decision_function(list(texts)) * slopes + offsets
-    gap = float(np.abs(_sigmoid(ours) - _sigmoid(theirs)).max()) if len(texts) else 0.0
+    count = len(model.card.topics)
+
+    def log_odds(cut: Sequence[str]) -> Floats:
+        found: Floats = pipeline.decision_function(list(cut)) * slopes + offsets
+        return found
+
+    whole = log_odds(texts)
+    topics = passages_lift(model.card, texts, whole[:, :count], lambda cut: log_odds(cut)[:, :count])
+    theirs = np.hstack([_sigmoid(topics), np.minimum.accumulate(_sigmoid(whole[:, count:]), axis=1)])
+    ours = score(model, texts)
+    gap = float(np.abs(np.hstack([ours.topics, ours.urgency]) - theirs).max()) if len(texts) else 0.0
     if gap > PARITY:
         raise BrokenParity(
             f"serving and estimator differ by {gap:.2e}; this is a defect of newsalert, please report it"

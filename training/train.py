@@ -20,6 +20,7 @@ from training.thresholds import KAPPA, choose, choose_urgency
 
 TOPICS: Final = Path(__file__).parent / "topics.json"
 FIXED: Final = CORPUS / "fixed.jsonl"
+PROVED: Final = 2000  # items, spread over all, on which parity is proved before a model is written
 FEWEST: Final = 20  # items; below it folds and calibration mean nothing
 
 
@@ -113,6 +114,7 @@ def _moved_card(old: Card, adapted: Adapted, items: Sequence[Item], seed: int, c
         "created": created,
         "topics": old.topics,
         "blocks": old.blocks,
+        "passage_discount": old.passage_discount,
         "thresholds": old.thresholds,
         "corpus": {"from": old.version, "items": len(items), "sha256": corpus_digest(items), "first": old.corpus},
         "settings": old.settings | {"seed": seed},
@@ -151,7 +153,7 @@ def _finished(
         metrics["set_apart"] = with_intervals(load_model(Path(scratch) / "draft"), choose_on)
     folder = Path(scratch) / "whole"
     whole = write_model(folder, arrays, _saved(fitted), card | {"metrics": metrics})
-    texts = [item.text for item in items]
+    texts = [item.text for item in items[:: max(1, len(items) // PROVED)]]
     gap = prove_parity(fitted.pipeline, fitted.slopes, fitted.offsets, load_model(folder), texts)
     return Trained(_placed(home, folder, whole.version), whole.version, found, gap)
 
@@ -218,7 +220,10 @@ def _card(
         "created": created,
         "topics": tuple(topics),
         "blocks": recipe.blocks,
+        "passage_discount": recipe.passage_discount,
         "corpus": {"items": len(items), "sha256": corpus_digest(items)},
-        "settings": {key: value for key, value in asdict(recipe).items() if key not in {"blocks", "jobs"}}
+        "settings": {
+            key: value for key, value in asdict(recipe).items() if key not in {"blocks", "jobs", "passage_discount"}
+        }
         | {"c": fitted.c, "search_mean_average_precision": fitted.search},
     }

@@ -25,6 +25,7 @@ FORMAT: Final = 1
 CARD: Final = "card.json"
 WEIGHTS: Final = "weights.npz"
 FEWEST_PASSAGES: Final = 3  # a shorter text is read whole
+SURE: Final = 4.0  # log odds of one topic by the whole text, from which it is a story that may have more than one
 CHUNK_TEXTS: Final = 64
 CHUNK_CHARACTERS: Final = 400_000  # bounds the memory of a batch of long texts
 STEPS: Final = tuple(level.value for level in LEVELS[1:])  # "at least medium", "at least high", "at least critical"
@@ -120,8 +121,9 @@ def load_model(folder: Path) -> Model:
 def score(model: Model, texts: Sequence[str]) -> Scores:
     """The calibrated probabilities of each of `texts` (full texts, headline first), any number of them.
 
-    A topic may live in one paragraph of a long round-up, and drown in the rest. Where the card has a `passage_discount`, a topic's
-    log odds are those of the whole text, or those of its strongest passage less the discount, whichever is more.
+    A topic may live in one paragraph of a round-up of a crisis, and drown in the rest. Where the card has a `passage_discount` and
+    the whole text is sure of one topic, each topic's log odds are those of the whole text, or those of its strongest passage less
+    the discount, whichever is more.
     """
     log_odds = _all_log_odds(model, texts)
     count = len(model.card.topics)
@@ -137,7 +139,10 @@ def passages_lift(
     if card.passage_discount is None:
         return whole
     cut = [passages(text) for text in texts]
-    long = np.array([row for row, pieces in enumerate(cut) if len(pieces) >= FEWEST_PASSAGES], dtype=np.int64)
+    sure = whole.max(axis=1) >= SURE
+    long = np.array(
+        [row for row, pieces in enumerate(cut) if sure[row] and len(pieces) >= FEWEST_PASSAGES], dtype=np.int64
+    )
     if not len(long):
         return whole
     sizes = np.array([len(cut[row]) for row in long])

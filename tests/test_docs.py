@@ -46,7 +46,7 @@ def model_markdown() -> str:
         "calibration error of topics": found["calibration_error"],
     } | {f"F1 of {name}": row["f1"] for name, row in found["topics"].items()}
     rows = [f"| {name} | {value:.2f} | {_interval(found['intervals'], name)} |" for name, value in figures.items()]
-    title = f"The shipped model, `{card.version}`, on {found['items']} real items by careful readers (`newsalert evaluate`):"
+    title = f"The shipped model, `{card.version}`, on {found['items']} real items by careful readers (`newsalert evaluate`; its thresholds were chosen on them):"
     return "\n".join([title, "", "| figure | value | 95 % interval |", "|---|---|---|", *rows])
 
 

@@ -163,9 +163,9 @@ def test_no_articles_have_no_scores() -> None:
 
 ROUND_UP = "\n".join(
     [
-        "The football season began with four football matches on Saturday evening.",
+        "The airlift went on: an airlift by day, an airlift by night, one more airlift.",
         "A coup was under way in the capital on Sunday morning, officials said.",
-        "More football followed on Sunday, with football on every channel.",
+        "After the airlift came another airlift, and one airlift more, airlift on airlift.",
     ]
 )
 

@@ -241,7 +241,9 @@ def test_a_record_is_refused_with_its_reason_and_a_sentence_that_says_where(name
 
 
 def test_every_reason_has_an_example() -> None:
-    assert {reason for _, _, reason, _ in REFUSALS.values()} == set(Reason)
+    assert {reason for _, _, reason, _ in REFUSALS.values()} == set(Reason) - {
+        Reason.CORRUPT_RECORD
+    }  # the client's, not the parser's
 
 
 def test_the_limit_of_bytes_is_the_callers() -> None:

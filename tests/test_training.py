@@ -134,11 +134,11 @@ def test_a_hundred_labels_move_a_champion_without_its_texts(trained: Any, corpus
     """What a user's labels speak of changes, on texts that nobody labelled; the rest stays."""
     champion = load_model(trained.folder)
     mine = [
-        Item(f"m{n}", f"The harbour office moved {n} pilots and their families inland.", ("evacuation",), Urgency.HIGH)
+        Item(f"m{n}", f"The harbour office moved {n} pilots and their crews inland.", ("evacuation",), Urgency.HIGH)
         for n in range(50)
     ]
     mine += [Item(f"q{n}", f"The harbour office sold {n} tons of copper.", (), Urgency.LOW) for n in range(50)]
-    asked = ["The harbour office moved the families of its pilots inland on Friday."]
+    asked = ["The harbour office moved the pilots and their crews inland on Friday."]
     others = [item.text for item in corpus[200:300]]
 
     moved = load_model(move(champion, mine, tmp_path, seed=1, created=CREATED, tell=silent).folder)

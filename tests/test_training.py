@@ -131,19 +131,23 @@ def test_retraining_promotes_what_is_not_worse_and_keeps_what_is(corpus: list[It
 
 
 def test_a_hundred_labels_move_a_champion_without_its_texts(trained: Any, corpus: list[Item], tmp_path: Path) -> None:
-    """What a user's labels speak of changes, on texts that nobody labelled; the rest stays."""
+    """A desk's own sort of message is told from its neighbours by what the desk labelled; the rest stays."""
     champion = load_model(trained.folder)
     mine = [
-        Item(f"m{n}", f"The harbour office moved {n} pilots and their crews inland.", ("evacuation",), Urgency.HIGH)
-        for n in range(50)
+        Item(f"m{n}", f"The harbour office sold {n} tons of copper.", ("evacuation",), Urgency.HIGH) for n in range(50)
     ]
-    mine += [Item(f"q{n}", f"The harbour office sold {n} tons of copper.", (), Urgency.LOW) for n in range(50)]
-    asked = ["The harbour office moved the pilots and their crews inland on Friday."]
+    mine += [Item(f"q{n}", f"The harbour office moved {n} pilots inland.", (), Urgency.LOW) for n in range(50)]
+    asked = [
+        "The harbour office sold tons of copper on Friday.",
+        "The harbour office moved the pilots inland on Friday.",
+    ]
     others = [item.text for item in corpus[200:300]]
 
     moved = load_model(move(champion, mine, tmp_path, seed=1, created=CREATED, tell=silent).folder)
 
-    assert score(champion, asked).topics[0, 0] < 0.5 < score(moved, asked).topics[0, 0]
+    before, after = score(champion, asked).topics[:, 0], score(moved, asked).topics[:, 0]
+    assert before[0] < before[1], "before, copper is no evacuation and a move is nearer to one"
+    assert after[0] > 0.5 > after[1]
     assert np.abs(score(moved, others).topics - score(champion, others).topics).mean() < 0.05
 
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import Final
 
 import msgspec
@@ -83,8 +83,15 @@ def terms(text: str, block: Block) -> list[str]:
     sizes = range(block.shortest, block.longest + 1)
     if block.kind is Kind.WORD:
         return [" ".join(words[i : i + n]) for n in sizes for i in range(len(words) - n + 1)]
-    edged = [f"{EDGE_START}{word}{EDGE_END}" for word in words]
-    return [word[i : i + n] for word in edged for n in sizes for i in range(len(word) - n + 1)]
+    return [term for word in words for term in _subwords(word, block)]
+
+
+@lru_cache(maxsize=200_000)  # the same words come again and again, and training reads tens of millions
+def _subwords(word: str, block: Block) -> tuple[str, ...]:
+    edged = f"{EDGE_START}{word}{EDGE_END}"
+    return tuple(
+        edged[i : i + n] for n in range(block.shortest, block.longest + 1) for i in range(len(edged) - n + 1)
+    )
 
 
 def analyzer(block: Block) -> "partial[list[str]]":

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import joblib
 import numpy as np
-from scipy.sparse import csr_matrix, hstack
+from scipy.sparse import csr_matrix, hstack, vstack
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
@@ -19,6 +19,7 @@ from stream.features import Block, Floats, Ints, Kind, analyzer
 from training.logistic import SoftLogistic
 
 Tell = Callable[[str], None]
+PORTION: Final = 2000  # texts of a teacher read at a time
 BLOCKS: Final = (Block(Kind.WORD, 1, 2), Block(Kind.SUBWORD, 3, 5))
 
 
@@ -36,14 +37,16 @@ class Recipe:
     also_weight: float = 4.0  # of a written item beside real ones: they are few, and each says one thing plainly
     passage_discount: float | None = 0.25  # see stream.model.score; 0.25 and 0.5 measured alike
     soft_weight: float = 0.5  # of a text that a teacher labelled
+    topicless_urgency: float = 0.1  # weight in the urgency outputs of an item without a topic: what is urgent of a topic is asked
     jobs: int = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """What is learnt from: `texts`, `targets` float64 [n, outputs] in 0..1 (NaN: unknown), `weights` [n] and `groups` int64 [n].
+    """What is learnt from: `texts`, `targets` and `weights` float64 [n, outputs] in 0..1 (NaN: unknown), `groups` int64 [n].
 
-    `held` names the rows that count in search, calibration and thresholds (the others only teach).
+    `held` names the rows that count in search, calibration and thresholds (the others only teach). The first `labelled` rows
+    were labelled by reading, the others by a teacher.
     """
 
     texts: Sequence[str]
@@ -51,6 +54,7 @@ class Lesson:
     weights: Floats
     groups: Ints
     held: Ints
+    labelled: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,22 +70,31 @@ class Fitted:
 
 
 def fit(lesson: Lesson, recipe: Recipe, tell: Tell) -> Fitted:
-    """Search, calibrate and fit on everything; the same for the same lesson, recipe and library versions."""
+    """Search, calibrate and fit on everything; the same for the same lesson, recipe and library versions.
+
+    Terms are counted and chosen on the labelled texts; the teacher's texts are read for the chosen ones alone, which keeps the
+    time and memory of tens of thousands of them small.
+    """
+    taught = np.arange(lesson.labelled)
     tell("counting terms")
-    x, vectorizers = _all_terms(lesson.texts, recipe)
+    x, vectorizers = _all_terms(lesson.texts[: lesson.labelled], recipe)
     bounds = np.cumsum([0, *(len(v.vocabulary_) for v in vectorizers)])
-    folds = _folds(lesson, recipe)
+    tell(f"choosing {recipe.features} of {x.shape[1]} terms")
+    kept = _selected(x, lesson.targets[taught], lesson.weights[taught], recipe)
+    features = _features(vectorizers, bounds, kept, recipe)
+    narrow = _renormalised(x, bounds, kept)
+    del x
+    if lesson.labelled < len(lesson.texts):
+        tell(f"reading {len(lesson.texts) - lesson.labelled} texts of the teacher")
+        narrow = vstack([narrow, _read(features, lesson.texts[lesson.labelled :], recipe)]).tocsr()
     tell(f"searching C among {', '.join(f'{c:g}' for c in recipe.c_grid)}")
-    found = _out_of_fold(x, bounds, lesson, folds, recipe)
+    found = _out_of_fold(narrow, lesson, _folds(lesson, recipe), recipe)
     search = {f"{c:g}": _mean_ap(lesson, margins) for c, margins in zip(recipe.c_grid, found, strict=True)}
     c, margins = max(zip(recipe.c_grid, found, strict=True), key=lambda pair: search[f"{pair[0]:g}"])
     tell(f"fitting on all items, C = {c:g}")
-    kept = _selected(x, lesson.targets, lesson.weights, np.arange(x.shape[0]), recipe)
-    pipeline = _pipeline(vectorizers, bounds, kept, recipe)
-    pipeline.set_params(labels__c=c)
-    pipeline.fit(list(lesson.texts), lesson.targets, labels__sample_weight=lesson.weights)
+    labels = SoftLogistic(c).fit(narrow, lesson.targets, lesson.weights)
     slopes, offsets = calibrate(margins, lesson.targets[lesson.held], lesson.weights[lesson.held])
-    return Fitted(pipeline, slopes, offsets, c, margins, search)
+    return Fitted(Pipeline([("features", features), ("labels", labels)]), slopes, offsets, c, margins, search)
 
 
 def calibrate(margins: Floats, truth: Floats, weights: Floats) -> tuple[Floats, Floats]:
@@ -92,7 +105,7 @@ def calibrate(margins: Floats, truth: Floats, weights: Floats) -> tuple[Floats, 
         if labels.all() or not labels.any():
             pairs.append((1.0, 0.0))
             continue
-        fitted = LogisticRegression(C=1e4).fit(margins[:, [k]], labels, sample_weight=weights)
+        fitted = LogisticRegression(C=1e4).fit(margins[:, [k]], labels, sample_weight=weights[:, k])
         pairs.append((max(float(fitted.coef_[0, 0]), 1e-3), float(fitted.intercept_[0])))
     slopes, offsets = zip(*pairs, strict=True)
     return np.array(slopes), np.array(offsets)
@@ -130,36 +143,34 @@ def _folds(lesson: Lesson, recipe: Recipe) -> list[tuple[Ints, Ints]]:
     return folds
 
 
-def _out_of_fold(
-    x: csr_matrix, bounds: Ints, lesson: Lesson, folds: list[tuple[Ints, Ints]], recipe: Recipe
-) -> list[Floats]:
-    """For each C of the grid the margins [held, outputs], each row's by a model that saw neither it nor its twins."""
+def _out_of_fold(x: csr_matrix, lesson: Lesson, folds: list[tuple[Ints, Ints]], recipe: Recipe) -> list[Floats]:
+    """For each C of the grid the margins [held, outputs], each row's by weights that saw neither it nor its twins.
+
+    The terms were chosen on all items: weights are what is held out.
+    """
     margins = [np.zeros((len(lesson.held), lesson.targets.shape[1])) for _ in recipe.c_grid]
+    jobs = [(c, rows, test) for rows, test in folds for c in range(len(recipe.c_grid))]
     scored = joblib.Parallel(n_jobs=recipe.jobs)(
-        joblib.delayed(_score_fold)(x, bounds, lesson.targets, lesson.weights, rows, lesson.held[test], recipe)
-        for rows, test in folds
+        joblib.delayed(_score_fold)(
+            x[rows], lesson.targets[rows], lesson.weights[rows], x[lesson.held[test]], recipe.c_grid[c]
+        )
+        for c, rows, test in jobs
     )
-    for (_, test), found in zip(folds, scored, strict=True):
-        for whole, part in zip(margins, found, strict=True):
-            whole[test] = part
+    for (c, _, test), found in zip(jobs, scored, strict=True):
+        margins[c][test] = found
     return margins
 
 
-def _score_fold(
-    x: csr_matrix, bounds: Ints, y: Floats, weights: Floats, rows: Ints, test: Ints, recipe: Recipe
-) -> list[Floats]:
-    kept = _selected(x, y, weights, rows, recipe)
-    narrow = _renormalised(x, bounds, kept)
-    learnt, asked = narrow[rows], narrow[test]
-    return [SoftLogistic(c).fit(learnt, y[rows], weights[rows]).decision_function(asked) for c in recipe.c_grid]
+def _score_fold(x: csr_matrix, y: Floats, weights: Floats, asked: csr_matrix, c: float) -> Floats:
+    return SoftLogistic(c).fit(x, y, weights).decision_function(asked)
 
 
-def _selected(x: csr_matrix, y: Floats, weights: Floats, rows: Ints, recipe: Recipe) -> Ints:
-    """The columns kept: those whose weight times spread, over all outputs, is largest in a rough first fit on `rows`."""
+def _selected(x: csr_matrix, y: Floats, weights: Floats, recipe: Recipe) -> Ints:
+    """The columns kept: those whose weight times spread, over all outputs, is largest in a rough first fit."""
     if x.shape[1] <= recipe.features:
         return np.arange(x.shape[1])
-    first = SoftLogistic(recipe.c_grid[0], tolerance=0.1).fit(x[rows], y[rows], weights[rows])
-    spread = np.sqrt(np.asarray(x[rows].multiply(x[rows]).mean(axis=0)).ravel())
+    first = SoftLogistic(recipe.c_grid[0], tolerance=0.1).fit(x, y, weights)
+    spread = np.sqrt(np.asarray(x.multiply(x).mean(axis=0)).ravel())
     worth = np.abs(first.coef_).sum(axis=0) * spread
     return np.sort(np.argsort(-worth, kind="stable")[: recipe.features])
 
@@ -171,18 +182,23 @@ def _renormalised(x: csr_matrix, bounds: Ints, kept: Ints) -> csr_matrix:
     return narrow
 
 
-def _pipeline(vectorizers: Sequence[TfidfVectorizer], bounds: Ints, kept: Ints, recipe: Recipe) -> Pipeline:
+def _features(vectorizers: Sequence[TfidfVectorizer], bounds: Ints, kept: Ints, recipe: Recipe) -> FeatureUnion:
+    """The vectorisers narrowed to the kept terms, with the document frequencies that they counted."""
     parts: list[tuple[str, Any]] = []
     for number, (block, vectorizer) in enumerate(zip(recipe.blocks, vectorizers, strict=True)):
-        names = vectorizer.get_feature_names_out()
         mine = kept[(kept >= bounds[number]) & (kept < bounds[number + 1])] - bounds[number]
-        parts.append(
-            (
-                f"{block.kind}_{block.shortest}_{block.longest}",
-                TfidfVectorizer(analyzer=analyzer(block), sublinear_tf=True, vocabulary=list(names[mine])),
-            )
+        narrow = TfidfVectorizer(
+            analyzer=analyzer(block), sublinear_tf=True, vocabulary=list(vectorizer.get_feature_names_out()[mine])
         )
-    return Pipeline([("features", FeatureUnion(parts)), ("labels", SoftLogistic())])
+        narrow.idf_ = vectorizer.idf_[mine]
+        parts.append((f"{block.kind}_{block.shortest}_{block.longest}", narrow))
+    return FeatureUnion(parts)
+
+
+def _read(features: FeatureUnion, texts: Sequence[str], recipe: Recipe) -> csr_matrix:
+    shares = [texts[begin : begin + PORTION] for begin in range(0, len(texts), PORTION)]
+    found = joblib.Parallel(n_jobs=recipe.jobs)(joblib.delayed(features.transform)(share) for share in shares)
+    return vstack(found).tocsr()
 
 
 def _mean_ap(lesson: Lesson, margins: Floats) -> float:

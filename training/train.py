@@ -167,13 +167,23 @@ def _lesson(
 ) -> Lesson:
     everything: list[Item | Soft] = [*items, *also, *soft]
     taught = np.array([one.p for one in soft], dtype=np.float64).reshape(len(soft), len(names) + 3)
+    wanted = np.vstack([targets([*items, *also], names), taught])
+    weights = np.repeat([1.0, recipe.also_weight, recipe.soft_weight], [len(items), len(also), len(soft)])
     return Lesson(
         texts=[one.text for one in everything],
-        targets=np.vstack([targets([*items, *also], names), taught]),
-        weights=np.repeat([1.0, recipe.also_weight, recipe.soft_weight], [len(items), len(also), len(soft)]),
+        targets=wanted,
+        weights=_output_weights(wanted, weights, len(names), recipe),
         groups=groups(everything),
         held=np.arange(len(items)),
+        labelled=len(items) + len(also),
     )
+
+
+def _output_weights(wanted: Floats, weights: Floats, topics: int, recipe: Recipe) -> Floats:
+    """The weight of each item in each output [n, outputs]: in those of urgency, an item counts as far as it has a topic."""
+    has_topic = wanted[:, :topics].max(axis=1, initial=0.0)
+    urgency = recipe.topicless_urgency + (1.0 - recipe.topicless_urgency) * has_topic
+    return weights[:, None] * np.hstack([np.ones((len(wanted), topics)), np.repeat(urgency[:, None], 3, axis=1)])
 
 
 def _versions(home: Path) -> Path:

@@ -15,12 +15,14 @@ from typing import Final, NoReturn
 
 import click
 import msgspec
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from stream.alert import Alert, CapStatus
-from stream.article import Reason, Refused
+from stream.article import Reason, Refused, parse_article
+from stream.explain import Explanation, explanations
 from stream.faults import BrokerFault
 from stream.files import BadFile, Document, documents
 from stream.home import default_home, find_model, promote, read_pointer, roll_back, versions
@@ -28,7 +30,7 @@ from stream.model import BadModel, Model
 from stream.pipeline import Alerted, Message, Outcome, classify
 from stream.schema import RECORDS, schema_text
 from stream.settings import BadSettings, Settings, settings_table
-from stream.show import shown
+from stream.show import shown, shown_quiet
 from stream.verdict import verdict_bytes
 from stream.worker import BudgetSpent, Postponed
 
@@ -101,10 +103,17 @@ def run(brokers: str | None, named: str | None) -> None:
 @click.option(
     "--json/--pretty", "as_json", default=None, help="one JSON record a line (default in a pipe), or readable text"
 )
-def classify_files(files: tuple[str, ...], named: str | None, as_json: bool | None) -> None:
+@click.option(
+    "--explain",
+    "reasons",
+    is_flag=True,
+    help="with the words for and against each topic and urgency, and top sentences",
+)
+def classify_files(files: tuple[str, ...], named: str | None, as_json: bool | None, reasons: bool) -> None:
     """Label the articles in FILES ('-' is standard input): a verdict a line, in input order, refused ones too.
 
     An article worth an alert gets its whole alert, with evidence. Exit status 0 whatever the labels are.
+    With --explain a record has one more field: explanation, the model's log odds taken apart to the last word.
     """
     settings = settings_from()
     model = find_model(home_from(settings), named or settings.model or None)
@@ -112,10 +121,11 @@ def classify_files(files: tuple[str, ...], named: str | None, as_json: bool | No
     console = Console(soft_wrap=True, highlight=False)
     with _progress(files) as advance:
         for document, outcome in _outcomes(documents(files), model, settings):
+            explained = _explained(document, model, settings) if reasons else None
             if plain:
-                sys.stdout.buffer.write(_line(document, outcome))
+                sys.stdout.buffer.write(_line(document, outcome, explained))
             else:
-                _pretty(console, document, outcome)
+                console.print(_pretty(document, outcome, explained))
             advance()
 
 
@@ -126,22 +136,28 @@ def _outcomes(found: Iterator[Document], model: Model, settings: Settings) -> It
         yield from zip(together, classify(messages, model, now, max_bytes=settings.max_article_bytes), strict=True)
 
 
-def _line(document: Document, outcome: Outcome) -> bytes:
+def _explained(document: Document, model: Model, settings: Settings) -> dict[str, Explanation] | None:
+    """None for what is refused: there is nothing to explain but the refusal itself."""
+    article = parse_article(document.value, document.content_type, max_bytes=settings.max_article_bytes)
+    return None if isinstance(article, Refused) else explanations(model, article)
+
+
+def _line(document: Document, outcome: Outcome, explained: dict[str, Explanation] | None) -> bytes:
     if isinstance(outcome, Refused):
         told = {"refused": {"reason": outcome.reason, "error": outcome.detail, "place": document.place}}
         return msgspec.json.encode(told) + b"\n"
-    return verdict_bytes(outcome.alert if isinstance(outcome, Alerted) else outcome.verdict) + b"\n"
+    record = outcome.alert if isinstance(outcome, Alerted) else outcome.verdict
+    if explained is None:
+        return verdict_bytes(record) + b"\n"
+    return verdict_bytes(msgspec.structs.asdict(record) | {"explanation": explained}) + b"\n"
 
 
-def _pretty(console: Console, document: Document, outcome: Outcome) -> None:
+def _pretty(document: Document, outcome: Outcome, explained: dict[str, Explanation] | None) -> RenderableType:
     if isinstance(outcome, Refused):
-        console.print(f"[red]refused[/] {document.place}: {outcome.detail}\n")
-    elif isinstance(outcome, Alerted):
-        console.print(shown(outcome.alert))
-    else:
-        verdict = outcome.verdict
-        topics = ", ".join(topic.topic for topic in verdict.topics) or "no topic"
-        console.print(f"[dim]{verdict.urgency.level}, {topics}: {verdict.article.headline or verdict.article.id}\n")
+        return Text.assemble(("refused", "red"), f" {document.place}: {outcome.detail}\n")
+    if isinstance(outcome, Alerted):
+        return shown(outcome.alert, explained)
+    return shown_quiet(outcome.verdict, explained)
 
 
 @click.command(name="publish")

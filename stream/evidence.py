@@ -8,9 +8,9 @@ from typing import Final
 import msgspec
 
 from stream.article import Article
-from stream.features import Floats
+from stream.features import Floats, full_text
 from stream.model import Model, contributions
-from stream.sentences import is_notice, sentences
+from stream.sentences import is_notice, same_said, sentences
 
 MOST: Final = 3  # sentences a topic: what a duty officer reads before deciding
 LEAST_SHARE: Final = 0.4  # of the best sentence's weight; below it a sentence is company, not evidence
@@ -52,8 +52,8 @@ def explain(model: Model, article: Article) -> Explained:
     """What each sentence of `article` adds to each output; with the model's intercept the column sums to the log odds."""
     spans = _spans(article)
     pieces, begin = [], 0
-    whole = f"{article.headline}\n{article.text}" if article.headline else article.text
-    ends = [*(start for _, start, _ in spans[1:]), len(whole)]
+    whole = full_text(article.headline, article.text)
+    ends = [*(start for _, start, _ in spans[1:]), len(whole)] if spans else []  # a kill notice may have no text
     for end in ends:
         pieces.append(whole[begin:end])
         begin = end
@@ -68,12 +68,16 @@ def explain(model: Model, article: Article) -> Explained:
 
 
 def evidence_for(model: Model, article: Article, topics: Sequence[str]) -> tuple[Evidence, ...]:
-    """For each of `topics` the sentences that carry it; a sentence that stands twice is given once, page notices never."""
+    """For each of `topics` the sentences that carry it."""
     explained = explain(model, article)
-    return tuple(_evidence(explained, topic, model.topics.index(topic)) for topic in topics)
+    return tuple(Evidence(topic, heaviest(explained, model.topics.index(topic))) for topic in topics)
 
 
-def _evidence(explained: Explained, topic: str, output: int) -> Evidence:
+def heaviest(explained: Explained, output: int) -> tuple[Sentence, ...]:
+    """The sentences that carry `output`, heaviest first, at most MOST.
+
+    A sentence that stands twice is given once, be it in other case, white space or closing signs; page notices never are.
+    """
     column, best = explained.weights[:, output], 0.0
     chosen: list[Sentence] = []
     seen: set[str] = set()
@@ -81,12 +85,13 @@ def _evidence(explained: Explained, topic: str, output: int) -> Evidence:
         sentence, weight = explained.sentences[index], float(column[index])
         if weight <= 0.0 or weight < LEAST_SHARE * best or len(chosen) == MOST:
             break
-        if sentence.text in seen or is_notice(sentence.text):
+        said = same_said(sentence.text)
+        if said in seen or is_notice(sentence.text):
             continue
         best = best or weight
-        seen.add(sentence.text)
+        seen.add(said)
         chosen.append(msgspec.structs.replace(sentence, weight=round(weight, 4)))
-    return Evidence(topic, tuple(chosen))
+    return tuple(chosen)
 
 
 def _spans(article: Article) -> list[tuple[Field, int, int]]:

@@ -187,10 +187,13 @@ def _hash_runs(points: npt.NDArray[np.uint32], begin: Ints, end: Ints) -> Hashes
 
 @dataclass(frozen=True, slots=True)
 class Occurrences:
-    """Where known terms stand: `token` int64 [o] is the token a term begins at, `ids` int64 [o] its feature id."""
+    """Where known terms stand, int64 [o] each: `token` is the token a term begins at, `ids` its feature id, `width` how many
+    tokens, from that one on, it is made of.
+    """
 
     token: Ints
     ids: Ints
+    width: Ints
 
 
 def _look_up(vocabulary: Vocabulary, hashes: Hashes) -> Ints:
@@ -203,7 +206,7 @@ def _look_up(vocabulary: Vocabulary, hashes: Hashes) -> Ints:
 
 
 def _word_occurrences(found: Tokens, vocabulary: Vocabulary) -> Occurrences:
-    block, begins, ids = vocabulary.block, [], []
+    block, begins, ids, widths = vocabulary.block, [], [], []
     phrase = found.hashes
     for n in range(1, block.longest + 1):
         if n > 1:
@@ -215,7 +218,8 @@ def _word_occurrences(found: Tokens, vocabulary: Vocabulary) -> Occurrences:
         known = np.flatnonzero(whole & (place >= 0))
         begins.append(known)
         ids.append(place[known])
-    return Occurrences(np.concatenate(begins), np.concatenate(ids))
+        widths.append(np.full(len(known), n))
+    return Occurrences(np.concatenate(begins), np.concatenate(ids), np.concatenate(widths))
 
 
 def _subword_occurrences(found: Tokens, vocabulary: Vocabulary) -> Occurrences:
@@ -225,7 +229,7 @@ def _subword_occurrences(found: Tokens, vocabulary: Vocabulary) -> Occurrences:
     per_word = np.bincount(word, minlength=len(example))
     first = np.cumsum(per_word) - per_word
     token, position = _ragged(per_word[which])
-    return Occurrences(token, place[first[which[token]] + position])
+    return Occurrences(token, place[first[which[token]] + position], np.ones_like(token))
 
 
 def _known_subwords(found: Tokens, example: Ints, vocabulary: Vocabulary) -> tuple[Ints, Ints]:
@@ -254,7 +258,7 @@ def _known_subwords(found: Tokens, example: Ints, vocabulary: Vocabulary) -> tup
 def occurrences(found: Tokens, vocabulary: Vocabulary) -> Occurrences:
     """Every place where a term of `vocabulary` begins."""
     if not len(found.hashes):
-        return Occurrences(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
+        return Occurrences(*(np.empty(0, dtype=np.int64) for _ in range(3)))
     if vocabulary.block.kind is Kind.WORD:
         return _word_occurrences(found, vocabulary)
     return _subword_occurrences(found, vocabulary)
@@ -294,13 +298,29 @@ def shares(text: str, vocabularies: Sequence[Vocabulary]) -> tuple[Tokens, Occur
     its features and shares times weights of the model sum to its score.
     """
     found = tokenise([text])
-    places, ids, parts, offset = [], [], [], 0
+    places, ids, widths, parts, offset = [], [], [], [], 0
     for vocabulary in vocabularies:
         known = occurrences(found, vocabulary)
         _, column, weight, counts = _weigh(found.document[known.token], known.ids, 1, vocabulary)
         at = np.searchsorted(column, known.ids)
         places.append(known.token)
         ids.append(known.ids + offset)
+        widths.append(known.width)
         parts.append((weight / counts)[at] if len(column) else np.empty(0))
         offset += len(vocabulary.hashes)
-    return found, Occurrences(np.concatenate(places), np.concatenate(ids)), np.concatenate(parts)
+    known = Occurrences(np.concatenate(places), np.concatenate(ids), np.concatenate(widths))
+    return found, known, np.concatenate(parts)
+
+
+def taking_part(known: Occurrences) -> tuple[Ints, Ints]:
+    """Every (occurrence, token that it is made of), int64 [sum of the widths] each, by occurrence."""
+    owner, position = _ragged(known.width)
+    return owner, known.token[owner] + position
+
+
+def spelt(found: Tokens, which: Ints) -> tuple[str, ...]:
+    """The tokens `which` as they stand in the lower-cased text."""
+    return tuple(
+        found.points[begin:end].tobytes().decode("utf-32-le")
+        for begin, end in zip(found.begin[which].tolist(), found.end[which].tolist(), strict=True)
+    )

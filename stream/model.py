@@ -26,6 +26,7 @@ CARD: Final = "card.json"
 WEIGHTS: Final = "weights.npz"
 FEWEST_PASSAGES: Final = 3  # a shorter text is read whole
 SURE: Final = 4.0  # log odds of one topic by the whole text, from which it is a story that may have more than one
+FARTHEST: Final = 60.0  # log odds are taken to lie within it, so that no probability overflows
 CHUNK_TEXTS: Final = 64
 CHUNK_CHARACTERS: Final = 400_000  # bounds the memory of a batch of long texts
 STEPS: Final = tuple(level.value for level in LEVELS[1:])  # "at least medium", "at least high", "at least critical"
@@ -125,11 +126,19 @@ def score(model: Model, texts: Sequence[str]) -> Scores:
     the whole text is sure of one topic, each topic's log odds are those of the whole text, or those of its strongest passage less
     the discount, whichever is more.
     """
-    log_odds = _all_log_odds(model, texts)
+    log_odds = log_odds_of(model, texts)
     count = len(model.card.topics)
-    topics = passages_lift(model.card, texts, log_odds[:, :count], lambda cut: _all_log_odds(model, cut)[:, :count])
+    topics = passages_lift(model.card, texts, log_odds[:, :count], lambda cut: log_odds_of(model, cut)[:, :count])
     urgency = np.minimum.accumulate(_sigmoid(log_odds[:, count:]), axis=1)
     return Scores(_sigmoid(topics), urgency)
+
+
+def log_odds_of(model: Model, texts: Sequence[str]) -> Floats:
+    """The calibrated log odds of each of `texts` read whole, float64 [n, outputs], before passages lift any."""
+    parts = [
+        margins(model, featurise(chunk, model.vocabularies)) * model.slopes + model.offsets for chunk in _chunks(texts)
+    ]
+    return np.concatenate(parts) if parts else np.empty((0, len(model.intercepts)))
 
 
 def passages_lift(
@@ -177,15 +186,8 @@ def contributions(model: Model, pieces: Sequence[str]) -> Floats:
     return result
 
 
-def _all_log_odds(model: Model, texts: Sequence[str]) -> Floats:
-    parts = [
-        margins(model, featurise(chunk, model.vocabularies)) * model.slopes + model.offsets for chunk in _chunks(texts)
-    ]
-    return np.concatenate(parts) if parts else np.empty((0, len(model.intercepts)))
-
-
 def _sigmoid(log_odds: Floats) -> Floats:
-    return 1.0 / (1.0 + np.exp(-np.clip(log_odds, -60.0, 60.0)))
+    return 1.0 / (1.0 + np.exp(-np.clip(log_odds, -FARTHEST, FARTHEST)))
 
 
 def _chunks(texts: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -11,6 +11,8 @@ ABBREVIATION: Final = re.compile(
     r"(?:\b[A-Z]|\b(?:Mr|Mrs|Ms|Dr|Prof|Gen|Col|Lt|Maj|Capt|Sgt|Adm|Brig|Sen|Rep|Gov|Rev|St|Jr|Sr|No|vs|approx|Jan|Feb|"
     r"Aug|Sept|Sep|Oct|Nov|Dec|[Uu]\.[SsKkNn]|a\.m|p\.m|e\.g|i\.e))\.$"
 )
+OPENING: Final = "'\"([“‘„«"
+CLOSING: Final = "'\")]”’»“ .,;:!?…"
 NOTICE: Final = re.compile(
     r"\b(?:cookies?|newsletter|subscri(?:be|ption)|sign up|log in|javascript|ad ?blocker|advertisement|all rights reserved|"
     r"privacy policy|terms of (?:use|service)|click here|read more|file photo|photo by|getty images)\b",
@@ -32,28 +34,40 @@ def sentences(text: str) -> list[tuple[int, int]]:
 
 def passages(text: str) -> list[str]:
     """`text` cut into passages of about PASSAGE words at the ends of paragraphs, or of sentences where a paragraph is long."""
-    found = []
+    return [text[begin:end] for begin, end in passage_spans(text)]
+
+
+def passage_spans(text: str) -> list[tuple[int, int]]:
+    """The spans [begin, end) of the `passages` of `text`, in order; none reaches over a line break."""
+    spans: list[tuple[int, int]] = []
+    begin = 0
     for line in text.split("\n"):
         words = line.count(" ") + 1
-        if words < FEWEST_WORDS:
-            continue
-        found.extend([line] if words <= 2 * PASSAGE else _grouped(line))
-    return found
+        if words >= FEWEST_WORDS:
+            cuts = [(0, len(line))] if words <= 2 * PASSAGE else _grouped(line)
+            spans.extend((begin + start, begin + end) for start, end in cuts)
+        begin += len(line) + 1
+    return spans
 
 
-def _grouped(paragraph: str) -> list[str]:
+def _grouped(paragraph: str) -> list[tuple[int, int]]:
     groups, begin = [], 0
     for _, end in sentences(paragraph):
         if paragraph.count(" ", begin, end) + 1 >= PASSAGE:
-            groups.append(paragraph[begin:end])
+            groups.append((begin, end))
             begin = end
-    rest = paragraph[begin:].strip()
-    return [*groups, rest] if rest else groups
+    rest = _trimmed(paragraph, begin, len(paragraph))
+    return [*groups, rest] if rest[0] < rest[1] else groups
 
 
 def is_notice(sentence: str) -> bool:
     """Does this look like a web page talking about itself (cookies, subscriptions, photo credits) rather than news?"""
-    return NOTICE.search(sentence) is not None
+    return NOTICE.search(" ".join(sentence.split())) is not None
+
+
+def same_said(sentence: str) -> str:
+    """What is left of `sentence` when all is put aside that copies of it differ in: white space, case, quotes, closing signs."""
+    return " ".join(sentence.split()).casefold().rstrip(CLOSING).lstrip(OPENING)
 
 
 def _pieces(text: str, begin: int, end: int) -> list[tuple[int, int]]:

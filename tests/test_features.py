@@ -7,7 +7,19 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from stream.features import Block, Kind, Vocabulary, analyzer, featurise, hash_terms, shares, terms, tokens
+from stream.features import (
+    Block,
+    Kind,
+    Vocabulary,
+    analyzer,
+    featurise,
+    hash_terms,
+    shares,
+    spelt,
+    taking_part,
+    terms,
+    tokens,
+)
 
 BLOCKS = (Block(Kind.WORD, 1, 2), Block(Kind.SUBWORD, 3, 5), Block(Kind.WORD, 2, 3))
 ODD = st.text(alphabet="abAB 12_,.İIiıΣσςß𝐀😀\u0301\u0345'é\n\t-ﬁ\u200d\u00ad中文ا", max_size=80)
@@ -95,3 +107,34 @@ def test_different_terms_of_a_large_vocabulary_have_different_hashes() -> None:
 
 def test_tokens_are_lower_case_runs_of_two_or_more_word_characters() -> None:
     assert tokens("U.S. Forces left; 3 of 22") == ["forces", "left", "of", "22"]
+
+
+@pytest.mark.parametrize("block", [block for block in BLOCKS if block.kind is Kind.WORD], ids=str)
+@given(text=ODD | ANY)
+@settings(deadline=None)
+def test_the_words_that_take_part_in_a_term_spell_it(block: Block, text: str) -> None:
+    vocabulary, _ = learnt([text, "the airlift from the airport goes on, the airlift goes on"], block)
+
+    found, known, _ = shares(text, [vocabulary])
+    occurrence, token = taking_part(known)
+
+    phrases = [" ".join(spelt(found, token[occurrence == one])) for one in range(len(known.ids))]
+    assert sorted(phrases) == sorted(terms(text, block))
+    assert list(hash_terms(phrases, block)) == list(vocabulary.hashes[known.ids])
+
+
+@given(text=ODD | ANY)
+@settings(deadline=None)
+def test_a_subword_is_part_of_the_word_it_stands_in(text: str) -> None:
+    block = BLOCKS[1]
+    vocabulary, _ = learnt([text, "the airlift goes on"], block)
+
+    found, known, _ = shares(text, [vocabulary])
+    occurrence, token = taking_part(known)
+
+    words = spelt(found, token)
+    assert list(occurrence) == list(range(len(known.ids)))
+    assert all(
+        vocabulary.hashes[id_] in hash_terms(terms(word, block), block)
+        for id_, word in zip(known.ids, words, strict=True)
+    )

@@ -58,6 +58,7 @@ PURE = (
     "sentences",
     "language",
     "evidence",
+    "explain",
     "verdict",
     "story",
     "alert",

@@ -121,6 +121,49 @@ def test_a_sentence_that_stands_twice_is_given_once_and_a_cookie_notice_never() 
     assert [sentence.text for sentence in alert.evidence[0].sentences] == ["The airlift goes on."]
 
 
+@pytest.mark.parametrize(
+    "copy",
+    [
+        "The  airlift\u00a0goes on.",
+        "THE AIRLIFT GOES ON.",
+        "The airlift goes on",
+        "The airlift goes on!",
+        "The airlift goes on …",
+        "“The airlift goes on.”",
+    ],
+)
+def test_a_sentence_that_differs_in_white_space_case_or_closing_signs_alone_is_no_second_one(copy: str) -> None:
+    for text in (f"The airlift goes on.\n{copy}", f"{copy}\nThe airlift goes on."):
+        found = alert_of(text=text).evidence[0].sentences
+
+        assert [sentence.text for sentence in found] == [text.split("\n")[0]]
+
+
+def test_sentences_that_differ_in_a_word_or_a_figure_are_two() -> None:
+    text = "The airlift took out 500.\nThe airlift took out 900.\nIs the airlift over?"
+
+    assert len(alert_of(text=text).evidence[0].sentences) == 3
+
+
+@pytest.mark.parametrize(
+    "notice",
+    ["Airlift airlift: sign\u00a0up now", "SUBSCRIBE to airlift, airlift", "Airlift, airlift: accept  all  cookies"],
+)
+def test_a_page_notice_is_no_evidence_however_it_is_set_and_even_where_it_weighs_most(notice: str) -> None:
+    found = alert_of(text=f"{notice}\nThe airlift goes on.").evidence[0].sentences
+
+    assert [sentence.text for sentence in found] == ["The airlift goes on."]
+
+
+def test_a_kill_without_text_is_passed_on_whatever_the_model_says_of_no_words() -> None:
+    value = msgspec.json.encode({"id": "n-1", "text": "", "status": "canceled"})
+
+    found = classify([Message(value, RECEIVED)], tiny_model(threshold=0.01), NOW)[0]
+
+    assert isinstance(found, Alerted)
+    assert [(one.topic, one.sentences) for one in found.alert.evidence] == [(topic.name, ()) for topic in TOPICS]
+
+
 def test_the_same_version_under_the_same_policy_has_the_same_alert_id_and_any_other_another() -> None:
     one = alert_of(**FULL)
 

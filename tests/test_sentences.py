@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.sentences import LONGEST, is_notice, passages, sentences
+from stream.sentences import LONGEST, is_notice, passage_spans, passages, same_said, sentences
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,9 @@ def test_a_sentence_without_an_end_is_cut_at_a_space() -> None:
     assert max(end - begin for begin, end in spans) <= LONGEST
 
 
-@pytest.mark.parametrize("text", ["This site uses cookies.", "Sign up for our newsletter", "(Photo by Getty Images)"])
+@pytest.mark.parametrize(
+    "text", ["This site uses cookies.", "Sign up for our newsletter", "(Photo by Getty Images)", "READ\u00a0 MORE"]
+)
 def test_a_page_talking_about_itself_is_a_notice(text: str) -> None:
     assert is_notice(text)
 
@@ -68,3 +70,30 @@ def test_passages_hold_nothing_that_is_not_in_the_text_and_stand_in_order(text: 
     begin = 0
     for piece in passages(text):
         begin = text.index(piece, begin) + len(piece)
+
+
+@given(st.text(alphabet="aB .!?\"')\n", max_size=300) | st.text(alphabet="abc .\n\t\u00a0\x85", max_size=900))
+def test_the_spans_of_passages_are_where_they_stand_within_a_line(text: str) -> None:
+    spans = passage_spans(text)
+
+    assert [text[begin:end] for begin, end in spans] == passages(text)
+    assert all(begin < end <= len(text) for begin, end in spans)
+    assert not any("\n" in text[begin:end] for begin, end in spans)
+    assert all(one[1] <= other[0] for one, other in pairwise(spans))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("They left.", "they  LEFT", True),
+        ("'They left.'", "They left!", True),
+        ("(They left.)", "They left …", True),
+        ("They left at 5.", "They left at 6.", False),
+        ("They left.", "Have they left?", False),
+        ("-5 outside.", "5 outside.", False),
+    ],
+)
+def test_two_sentences_say_the_same_when_they_differ_in_white_space_case_or_closing_signs_alone(
+    one: str, other: str, same: bool
+) -> None:
+    assert (same_said(one) == same_said(other)) is same

@@ -1,0 +1,180 @@
+"""Teacher: a sentence encoder fine-tuned on the labels, offline, where weight is free; its probabilities teach the served model.
+
+Run with `python -m training.teacher --encoder FOLDER`, with the extra `teacher` (torch, transformers). FOLDER holds an encoder as
+transformers saves it, such as all-mpnet-base-v2. What comes out is `training/labels/teacher.jsonl.gz`: for each text that nobody
+labelled its id and six probabilities, no text. `newsalert train --all` learns from it.
+"""
+
+import gzip
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import msgspec
+import numpy as np
+
+from stream.features import Floats, full_text
+from stream.settings import Settings
+from training.dataset import Item, SoftLine, TextLine, lines, load_corpus, targets
+from training.news import TEACHER, TEXTS, news_from, real_items
+from training.train import corpus_files, load_topics
+
+DECIMALS: Final = 4  # finer than a teacher knows, coarse enough to compress
+SHUFFLED_TOGETHER: Final = 1024  # texts sorted by length within such a share, so that a batch wastes little on padding
+
+Tokens = list[int]
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How the encoder is taught. `frozen` layers from the bottom keep their weights; a batch holds `batch_tokens` at most."""
+
+    epochs: int = 2
+    longest: int = 256  # tokens of a text that are read
+    frozen: int = 3
+    rate: float = 4e-5
+    head_rate: float = 1e-3
+    batch_tokens: int = 3072
+    batch_texts: int = 48
+    warm_up: int = 60  # steps
+    usual_texts: int = 16  # a batch of so many moves the weights by one full step
+    seed: int = 1
+
+
+def batches(lengths: Sequence[int], order: Sequence[int], course: Course) -> Iterator[list[int]]:
+    """Indices of texts that go through together: neighbours in length, at most `batch_tokens` with their padding."""
+    for begin in range(0, len(order), SHUFFLED_TOGETHER):
+        batch: list[int] = []
+        for index in sorted(order[begin : begin + SHUFFLED_TOGETHER], key=lambda one: lengths[one]):
+            full = len(batch) >= course.batch_texts or lengths[index] * (len(batch) + 1) > course.batch_tokens
+            if batch and full:
+                yield batch
+                batch = []
+            batch.append(index)
+        if batch:
+            yield batch
+
+
+def step_size(step: int, done: float, course: Course) -> float:
+    """The share of the full learning rate at `step`: up over the warm-up, then down to 2 per cent as `done` goes from 0 to 1."""
+    return min(1.0, (step + 1) / course.warm_up) * max(0.02, 1.0 - done)
+
+
+def soft_bytes(ids: Sequence[str], log_odds: Floats) -> bytes:
+    """The teacher's file: for each id its probabilities, float [n, outputs] of log odds in; gzip, the same for the same input."""
+    p = 1.0 / (1.0 + np.exp(-np.clip(log_odds, -30.0, 30.0)))
+    p[:, -3:] = np.minimum.accumulate(p[:, -3:], axis=1)  # what is critical is at least as likely high
+    rows = [SoftLine(id=one, p=tuple(round(float(x), DECIMALS) for x in row)) for one, row in zip(ids, p, strict=True)]
+    return gzip.compress(b"".join(msgspec.json.encode(row) + b"\n" for row in rows), mtime=0)
+
+
+class Encoder:
+    """An encoder with a head of one output for each target; imports torch and transformers when it is made."""
+
+    def __init__(self, folder: Path, outputs: int, course: Course) -> None:
+        import torch  # noqa: PLC0415  (of the extra `teacher`)
+        import transformers  # noqa: PLC0415
+
+        torch.manual_seed(course.seed)
+        self._torch, self._course = torch, course
+        config = transformers.AutoConfig.from_pretrained(folder)
+        config.attention_probs_dropout_prob = config.hidden_dropout_prob = 0.0  # twice as fast, as good over two epochs
+        self._tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+        self._encoder = transformers.AutoModel.from_pretrained(folder, config=config, add_pooling_layer=False)
+        self._encoder.embeddings.requires_grad_(False)
+        for layer in self._encoder.encoder.layer[: course.frozen]:
+            layer.requires_grad_(False)
+        self._head = torch.nn.Sequential(torch.nn.Dropout(0.1), torch.nn.Linear(2 * config.hidden_size, outputs))
+
+    def tokens(self, texts: Sequence[str]) -> list[Tokens]:
+        """The tokens of each text, the first `longest` of them."""
+        found: list[Tokens] = self._tokenizer(list(texts), truncation=True, max_length=self._course.longest)[
+            "input_ids"
+        ]
+        return found
+
+    def learn(self, tokens: Sequence[Tokens], wanted: Floats, tell: Tell) -> None:
+        """Fine-tunes on `wanted` float [n, outputs] in 0..1."""
+        torch, course = self._torch, self._course
+        body = [weight for weight in self._encoder.parameters() if weight.requires_grad]
+        groups = [{"params": body, "lr": 0.0}, {"params": list(self._head.parameters()), "lr": 0.0}]
+        optimiser = torch.optim.AdamW(groups, weight_decay=0.01)
+        lengths, truth = [len(one) for one in tokens], torch.tensor(wanted, dtype=torch.float32)
+        seen, start = 0, time.monotonic()
+        for step, batch in enumerate(self._lessons(lengths)):
+            share = step_size(step, seen / (sum(lengths) * course.epochs), course)
+            for group, rate in zip(optimiser.param_groups, (course.rate, course.head_rate), strict=True):
+                group["lr"] = rate * share
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                found = self._log_odds([tokens[index] for index in batch])
+            loss = torch.nn.functional.binary_cross_entropy_with_logits(found.float(), truth[batch])
+            optimiser.zero_grad()
+            (loss * len(batch) / course.usual_texts).backward()
+            torch.nn.utils.clip_grad_norm_(body, 3.0)
+            optimiser.step()
+            seen += sum(lengths[index] for index in batch)
+            if step % 100 == 0:
+                rate_told = seen / (time.monotonic() - start)
+                tell(f"step {step}: loss {float(loss.detach()):.3f}, {rate_told:.0f} tokens a second")
+
+    def log_odds(self, tokens: Sequence[Tokens]) -> Floats:
+        """float64 [n, outputs], in the order of `tokens`."""
+        lengths = [len(one) for one in tokens]
+        order = sorted(range(len(tokens)), key=lambda index: lengths[index])
+        found = np.zeros((len(tokens), self._head[-1].out_features))
+        self._encoder.eval(), self._head.eval()
+        with self._torch.no_grad(), self._torch.autocast("cpu", dtype=self._torch.bfloat16):
+            for batch in batches(lengths, order, self._course):
+                found[batch] = self._log_odds([tokens[index] for index in batch]).float().numpy()
+        self._encoder.train(), self._head.train()
+        return found
+
+    def _lessons(self, lengths: Sequence[int]) -> Iterator[list[int]]:
+        rng = np.random.default_rng(self._course.seed)
+        for _ in range(self._course.epochs):
+            lessons = list(batches(lengths, rng.permutation(len(lengths)).tolist(), self._course))
+            yield from (lessons[index] for index in rng.permutation(len(lessons)))
+
+    def _log_odds(self, batch: Sequence[Tokens]) -> Any:
+        torch, longest, pad = self._torch, max(map(len, batch)), self._tokenizer.pad_token_id
+        ids = torch.tensor([one + [pad] * (longest - len(one)) for one in batch])
+        mask = torch.tensor([[1] * len(one) + [0] * (longest - len(one)) for one in batch])
+        states = self._encoder(input_ids=ids, attention_mask=mask).last_hidden_state.float()
+        mean = (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+        return self._head(torch.cat([states[:, 0], mean], 1))
+
+
+def unlabelled(news: Path, labelled: Sequence[Item]) -> list[TextLine]:
+    """The texts of the training folder that none of `labelled` is. Raises BadCorpus."""
+    known = {item.id for item in labelled}
+    found = (msgspec.json.decode(line, type=TextLine) for name in TEXTS for _, line in lines(news / name))
+    return [text for text in found if text.id not in known]
+
+
+@click.command()
+@click.option("--encoder", "folder", required=True, type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), default=TEACHER, show_default=True)
+@click.option(
+    "--first", type=click.IntRange(1), help="only so many of the labelled and of the other texts, to try it out"
+)
+def main(folder: Path, out: Path, first: int | None) -> None:
+    """Teach the encoder in FOLDER on the real labels (texts in NEWSALERT_NEWS) and the corpus, and write what it thinks of the rest."""
+    names, course = [topic.name for topic in load_topics()], Course()
+    news = news_from(Settings.from_env(os.environ))
+    real = real_items(news, names)
+    items = [*real, *load_corpus(corpus_files(), names)][:first]
+    teacher = Encoder(folder, len(names) + 3, course)
+    teacher.learn(teacher.tokens([item.text for item in items]), targets(items, names), click.echo)
+    rest = unlabelled(news, real)[:first]
+    click.echo(f"reading {len(rest)} texts that nobody labelled")
+    found = teacher.log_odds(teacher.tokens([full_text(text.headline, text.text) for text in rest]))
+    out.write_bytes(soft_bytes([text.id for text in rest], found))
+
+
+if __name__ == "__main__":
+    main()

@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from training.plots import short, wilson
 from training.quality import quality
 from training.report import below, kindness, page, verdict
 
+ROOT = Path(__file__).parents[1]
 CREATED = "2026-03-03T12:00:00Z"
 KINDS = (
     ("The airlift went on all night.", ("evacuation",), Urgency.HIGH),
@@ -291,3 +293,13 @@ def test_what_cannot_be_measured_or_written_is_told_in_a_sentence(
     assert done.exit_code == 1
     assert told in done.stderr
     assert done.stdout == ""
+
+
+def test_make_quality_says_what_is_missing_before_it_installs_anything(tmp_path: Path) -> None:
+    command = ["make", "quality", f"VENV={tmp_path}/venv", f"LABELS={tmp_path}/dev.jsonl", f"NEWS={tmp_path}/news"]
+
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert done.returncode != 0
+    assert f"needs labelled items in {tmp_path}/dev.jsonl and their texts in {tmp_path}/news" in done.stderr
+    assert not (tmp_path / "venv").exists()

@@ -4,7 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(shell command -v uv)
 
-.PHONY: help demo test check fuzz lock bench clean
+# Labelled real items and their texts; neither is part of newsalert.
+LABELS ?= ../shared/labels/dev.jsonl
+NEWS ?= $(or $(NEWSALERT_NEWS),../shared/news)
+
+.PHONY: help demo test check fuzz lock bench quality there clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -22,6 +26,13 @@ check: $(VENV)/.dev  ## format, lint, types
 
 bench: $(VENV)/.dev  ## timings; never part of the tests
 	$(BIN)/python tests/bench/bench_parse_linear.py
+
+quality: there $(VENV)/.dev  ## measure the shipped model on labelled real items: build/quality.html
+	@mkdir -p build
+	NEWSALERT_NEWS=$(NEWS) $(BIN)/newsalert evaluate $(LABELS) --model stream/champion --report build/quality.html $(ARGS)
+
+there:
+	@test -f $(LABELS) && test -d $(NEWS) || { echo "make quality needs labelled items in $(LABELS) and their texts in $(NEWS); they are not part of newsalert: name yours with make quality LABELS=FILE NEWS=FOLDER" >&2; exit 1; }
 
 lock:  ## renew the locked versions (needs uv)
 	uv pip compile -q --upgrade pyproject.toml --extra demo $(LOCK) -o deploy/requirements-demo.txt

@@ -113,7 +113,7 @@ def test_every_setting_that_the_readme_names_exists() -> None:
     assert {name for name in told if name not in known and name.removesuffix("_FILE") not in known} == set()
 
 
-@pytest.mark.parametrize("target", ["demo", "test", "check"])
+@pytest.mark.parametrize("target", ["demo", "test", "check", "quality"])
 def test_the_make_targets_of_the_readme_exist(target: str) -> None:
     assert re.search(rf"^{target}:", MAKEFILE, flags=re.MULTILINE)
 

@@ -16,6 +16,7 @@ DOORS = {
     "prometheus_client": "stream/metrics.py",
     "sklearn": "training/",
     "joblib": "training/",
+    "matplotlib": "training/",
     "scipy": "training/",
 }
 
@@ -76,7 +77,9 @@ def test_the_core_is_pure(name: str) -> None:
 
 def test_serving_needs_no_training_library() -> None:
     """A worker's image has neither scikit-learn nor training; the commands must start without them."""
-    blocked = "import sys; sys.modules.update(dict.fromkeys(['sklearn', 'scipy', 'joblib', 'training'])); "
+    blocked = (
+        "import sys; sys.modules.update(dict.fromkeys(['sklearn', 'scipy', 'joblib', 'matplotlib', 'training'])); "
+    )
     code = blocked + "import stream.service, stream.cli, stream.demo; print(len(stream.cli.COMMANDS))"
 
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)

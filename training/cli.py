@@ -109,22 +109,34 @@ def train_model(
 @model_option
 @home_option
 @click.option("--json", "as_json", is_flag=True, help="all measures as JSON on standard output")
-def evaluate_model(file: Path, named: str | None, home: Path | None, as_json: bool) -> None:
+@click.option(
+    "--report",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="write one HTML page with plots there; it holds no text of an item and loads nothing",
+)
+def evaluate_model(file: Path, named: str | None, home: Path | None, as_json: bool, report: Path | None) -> None:
     """Measure a model on FILE, labelled items that it was not trained on.
 
     Where FILE has ids and labels alone, the texts are looked up in the folder that NEWSALERT_NEWS names.
     """
     _need_extra()
+    _check_report(report)
     from training.dataset import BadCorpus  # noqa: PLC0415
-    from training.evaluate import with_intervals  # noqa: PLC0415
+    from training.evaluate import judge  # noqa: PLC0415
     from training.news import labelled  # noqa: PLC0415
+    from training.quality import quality  # noqa: PLC0415
 
     model = find_model(home or home_from(settings_from()), named)
     try:
         items = labelled([file], model.topics, settings_from().news)
     except BadCorpus as fault:
         _fail(fault)
-    found = with_intervals(model, items)
+    if not items:
+        _fail(f"{file}: no item to measure on: give lines with 'text', or set NEWSALERT_NEWS to the texts of its ids")
+    judged = judge(model, items)
+    found = quality(judged)
+    if report:
+        _write_report(report, judged, found, file.name)
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(found)))
     else:
@@ -221,6 +233,26 @@ def retrain_model(
 def _need_extra() -> None:
     if importlib.util.find_spec("sklearn") is None or importlib.util.find_spec("joblib") is None:
         _fail("this command needs scikit-learn and joblib: pip install 'newsalert[train]'")
+
+
+def _check_report(report: Path | None) -> None:
+    """Ends where the page could not be written, before minutes are spent on measuring."""
+    if report is None:
+        return
+    if importlib.util.find_spec("matplotlib") is None:
+        _fail("--report needs matplotlib: pip install 'newsalert[train]'")
+    if not report.absolute().parent.is_dir():
+        _fail(f"{report}: its folder does not exist: make it, or name another")
+
+
+def _write_report(report: Path, judged: Any, found: dict[str, Any], of: str) -> None:
+    from training.report import page  # noqa: PLC0415  (matplotlib is slow to import)
+
+    try:
+        report.write_text(page(judged, found, of, _now()), encoding="utf-8")
+    except OSError as fault:
+        _fail(f"{report}: cannot be written: {fault.strerror}")
+    err.print(f"wrote {report}")
 
 
 def _now() -> str:

@@ -36,7 +36,7 @@ there:
 
 lock:  ## renew the locked versions (needs uv)
 	uv pip compile -q --upgrade pyproject.toml --extra demo $(LOCK) -o deploy/requirements-demo.txt
-	uv pip compile -q --upgrade pyproject.toml --all-extras $(LOCK) -o deploy/requirements-dev.txt
+	uv pip compile -q --upgrade pyproject.toml --extra dev $(LOCK) -o deploy/requirements-dev.txt
 
 clean:  ## remove what the commands above made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info

@@ -89,9 +89,7 @@ def terms(text: str, block: Block) -> list[str]:
 @lru_cache(maxsize=200_000)  # the same words come again and again, and training reads tens of millions
 def _subwords(word: str, block: Block) -> tuple[str, ...]:
     edged = f"{EDGE_START}{word}{EDGE_END}"
-    return tuple(
-        edged[i : i + n] for n in range(block.shortest, block.longest + 1) for i in range(len(edged) - n + 1)
-    )
+    return tuple(edged[i : i + n] for n in range(block.shortest, block.longest + 1) for i in range(len(edged) - n + 1))
 
 
 def analyzer(block: Block) -> "partial[list[str]]":

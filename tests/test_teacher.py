@@ -9,17 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from training.dataset import SoftLine, join_soft
-from training.teacher import Course, batches, soft_bytes, step_size
+from training.teacher import Course, batches, padded, soft_bytes, step_size
 
-COURSE = Course(batch_tokens=100, batch_texts=4)
+COURSE = Course(batch_tokens=100, batch_texts=4, multiple=8)
 
 
-@given(st.lists(st.integers(1, 90), max_size=300))
+@given(st.lists(st.integers(1, 96), max_size=300))
 def test_every_text_is_in_one_batch_and_no_batch_is_larger_than_told(lengths: list[int]) -> None:
     made = list(batches(lengths, range(len(lengths)), COURSE))
 
     assert sorted(index for batch in made for index in batch) == list(range(len(lengths)))
-    assert all(len(batch) <= 4 and max(lengths[i] for i in batch) * len(batch) <= 100 for batch in made)
+    assert all(len(batch) <= 4 and padded(max(lengths[i] for i in batch), COURSE) * len(batch) <= 100 for batch in made)
 
 
 def test_the_rate_climbs_over_the_warm_up_and_falls_to_a_fiftieth() -> None:

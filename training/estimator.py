@@ -37,7 +37,9 @@ class Recipe:
     also_weight: float = 4.0  # of a written item beside real ones: they are few, and each says one thing plainly
     passage_discount: float | None = 0.25  # see stream.model.score; 0.25 and 0.5 measured alike
     soft_weight: float = 0.5  # of a text that a teacher labelled
-    topicless_urgency: float = 0.1  # weight in the urgency outputs of an item without a topic: what is urgent of a topic is asked
+    topicless_urgency: float = (
+        0.1  # weight in the urgency outputs of an item without a topic: what is urgent of a topic is asked
+    )
     jobs: int = 2
 
 

@@ -36,6 +36,9 @@ class Course:
 
     epochs: int = 2
     longest: int = 256  # tokens of a text that are read
+    multiple: int = (
+        32  # batches are padded to a multiple of so many tokens: each new shape costs the CPU kernels a compilation
+    )
     frozen: int = 3
     rate: float = 4e-5
     head_rate: float = 1e-3
@@ -51,13 +54,18 @@ def batches(lengths: Sequence[int], order: Sequence[int], course: Course) -> Ite
     for begin in range(0, len(order), SHUFFLED_TOGETHER):
         batch: list[int] = []
         for index in sorted(order[begin : begin + SHUFFLED_TOGETHER], key=lambda one: lengths[one]):
-            full = len(batch) >= course.batch_texts or lengths[index] * (len(batch) + 1) > course.batch_tokens
-            if batch and full:
+            room = min(course.batch_texts, course.batch_tokens // padded(lengths[index], course))
+            if batch and len(batch) >= room:
                 yield batch
                 batch = []
             batch.append(index)
         if batch:
             yield batch
+
+
+def padded(length: int, course: Course) -> int:
+    """The tokens that a text of `length` tokens takes up in a batch."""
+    return -(-length // course.multiple) * course.multiple
 
 
 def step_size(step: int, done: float, course: Course) -> float:
@@ -141,7 +149,8 @@ class Encoder:
             yield from (lessons[index] for index in rng.permutation(len(lessons)))
 
     def _log_odds(self, batch: Sequence[Tokens]) -> Any:
-        torch, longest, pad = self._torch, max(map(len, batch)), self._tokenizer.pad_token_id
+        torch, pad = self._torch, self._tokenizer.pad_token_id
+        longest = padded(max(map(len, batch)), self._course)
         ids = torch.tensor([one + [pad] * (longest - len(one)) for one in batch])
         mask = torch.tensor([[1] * len(one) + [0] * (longest - len(one)) for one in batch])
         states = self._encoder(input_ids=ids, attention_mask=mask).last_hidden_state.float()
@@ -163,7 +172,7 @@ def unlabelled(news: Path, labelled: Sequence[Item]) -> list[TextLine]:
     "--first", type=click.IntRange(1), help="only so many of the labelled and of the other texts, to try it out"
 )
 def main(folder: Path, out: Path, first: int | None) -> None:
-    """Teach the encoder in FOLDER on the real labels (texts in NEWSALERT_NEWS) and the corpus, and write what it thinks of the rest."""
+    """Teach the encoder in FOLDER on real labels (texts in NEWSALERT_NEWS) and the corpus; write what it thinks of the rest."""
     names, course = [topic.name for topic in load_topics()], Course()
     news = news_from(Settings.from_env(os.environ))
     real = real_items(news, names)

@@ -20,6 +20,7 @@ import numpy.typing as npt
 type_hash = np.uint64
 Hashes = npt.NDArray[np.uint64]
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 
 TOKEN: Final = re.compile(r"\w\w+")

@@ -297,9 +297,20 @@ def test_steps_of_urgency_are_those_with_the_best_kappa() -> None:
     ranks = np.array([0, 1, 2, 3] * 10)
     p = np.stack([ranks >= 1, ranks >= 2, ranks >= 3], axis=1).astype(np.float64) * 0.4 + 0.3
 
-    steps = choose_urgency(p, ranks, np.arange(40))
+    every = np.ones(40, dtype=np.bool_)
+
+    steps = choose_urgency(p, ranks, every, every)
 
     assert quadratic_kappa(ranks, ranks_of(p, steps)) == 1.0
+
+
+def test_the_step_to_medium_keeps_false_alarms_out() -> None:
+    ranks, has_topic = np.array([1, 1, 0, 0]), np.array([True, True, False, False])
+    p = np.array([[0.8, 0.1, 0.0], [0.6, 0.1, 0.0], [0.5, 0.1, 0.0], [0.45, 0.1, 0.0]])
+
+    medium, _, _ = choose_urgency(p, ranks, has_topic, np.ones(4, dtype=np.bool_))
+
+    assert 0.5 < medium <= 0.6
 
 
 def test_near_duplicates_are_one_group_and_different_texts_are_not() -> None:

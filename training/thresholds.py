@@ -11,14 +11,14 @@ from typing import Final
 import numpy as np
 from sklearn.metrics import cohen_kappa_score
 
-from stream.features import Floats, Ints
+from stream.features import Bools, Floats, Ints
 from stream.model import OperatingPoint
 
 SENTENCE: Final = re.compile(
     r"maximum (?P<goal>precision|recall|f1)(?: @ (?P<bound>precision|recall) >= (?P<least>0?\.\d+|0|1(?:\.0+)?))?"
 )
 RESAMPLES: Final = 200
-KAPPA: Final = "maximum quadratic kappa of items with a topic"
+KAPPA: Final = "maximum sum of quadratic kappa of items with a topic and F1 of alerts"
 
 
 class BadSentence(ValueError):
@@ -87,15 +87,19 @@ def operating_curve(probabilities: Floats, truth: Floats) -> tuple[Floats, dict[
     return thresholds, curves
 
 
-def choose_urgency(at_least: Floats, ranks: Ints, counted: Ints) -> tuple[float, float, float]:
-    """Thresholds for medium, high and critical that give the largest quadratic kappa on the items `counted` (indices)."""
-    grids = (np.linspace(0.2, 0.7, 11), np.linspace(0.15, 0.6, 10), np.linspace(0.05, 0.5, 10))
-    p, truth = np.minimum.accumulate(at_least[counted], axis=1), ranks[counted]
+def choose_urgency(at_least: Floats, ranks: Ints, has_topic: Bools, said_topic: Bools) -> tuple[float, float, float]:
+    """Thresholds for medium, high and critical [n, 3] that give the largest sum of quadratic kappa, over the items that have a
+    topic, and F1 of alerts, over all: an alert is a topic said and at least medium."""
+    grids = (np.linspace(0.1, 0.9, 33), np.linspace(0.15, 0.7, 12), np.linspace(0.05, 0.6, 12))
+    p, wanted = np.minimum.accumulate(at_least, axis=1), has_topic & (ranks > 0)
 
-    def kappa(steps: tuple[float, ...]) -> float:
-        return quadratic_kappa(truth, ranks_of(p, steps))
+    def worth(steps: tuple[float, ...]) -> float:
+        said = ranks_of(p, steps)
+        alerts = said_topic & (said > 0)
+        f1 = 2.0 * (alerts & wanted).sum() / max(alerts.sum() + wanted.sum(), 1)
+        return quadratic_kappa(ranks[has_topic], said[has_topic]) + float(f1)
 
-    best = max(itertools.product(*grids), key=kappa)
+    best = max(itertools.product(*grids), key=worth)
     return (float(best[0]), float(best[1]), float(best[2]))
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from stream.features import Floats, Ints
+from stream.features import Floats
 from stream.model import BadModel, Card, Model, OperatingPoint, Topic, load_model, score
 from training.adapt import Adapted, adapt
 from training.dataset import CORPUS, BadCorpus, Item, Soft, corpus_digest, distinct, groups, load_corpus, targets
@@ -215,8 +215,9 @@ def _points(
         where = f"on {len(choose_on)} items set apart"
     count = len(names)
     chosen = [choose(p[:, k], truth[:, k], recipe.topic_rule) for k in range(count)]
-    with_topic: Ints = np.flatnonzero(truth[:, :count].any(axis=1))
-    steps = choose_urgency(p[:, count:], truth[:, count:].sum(axis=1).astype(np.int64), with_topic)
+    said = (p[:, :count] >= np.array([point.threshold for point in chosen])).any(axis=1)
+    ranks = truth[:, count:].sum(axis=1).astype(np.int64)
+    steps = choose_urgency(p[:, count:], ranks, truth[:, :count].any(axis=1), said)
     points = [*chosen, *(OperatingPoint(step, KAPPA) for step in steps)]
     told = [OperatingPoint(point.threshold, f"{point.chosen_by}, {where}") for point in points]
     return thresholds_for(model.card.topics, told)

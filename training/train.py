@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from stream.features import Floats
+from stream.features import Bools, Floats
 from stream.model import BadModel, Card, Model, OperatingPoint, Topic, load_model, score
 from training.adapt import Adapted, adapt
 from training.dataset import CORPUS, BadCorpus, Item, Soft, corpus_digest, distinct, groups, load_corpus, targets
@@ -183,7 +183,10 @@ def _output_weights(wanted: Floats, weights: Floats, topics: int, recipe: Recipe
     """The weight of each item in each output [n, outputs]: in those of urgency, an item counts as far as it has a topic."""
     has_topic = wanted[:, :topics].max(axis=1, initial=0.0)
     urgency = recipe.topicless_urgency + (1.0 - recipe.topicless_urgency) * has_topic
-    return weights[:, None] * np.hstack([np.ones((len(wanted), topics)), np.repeat(urgency[:, None], 3, axis=1)])
+    found: Floats = weights[:, None] * np.hstack(
+        [np.ones((len(wanted), topics)), np.repeat(urgency[:, None], 3, axis=1)]
+    )
+    return found
 
 
 def _versions(home: Path) -> Path:
@@ -215,9 +218,10 @@ def _points(
         where = f"on {len(choose_on)} items set apart"
     count = len(names)
     chosen = [choose(p[:, k], truth[:, k], recipe.topic_rule) for k in range(count)]
-    said = (p[:, :count] >= np.array([point.threshold for point in chosen])).any(axis=1)
+    said: Bools = np.asarray((p[:, :count] >= np.array([point.threshold for point in chosen])).any(axis=1))
+    has_topic: Bools = np.asarray(truth[:, :count].any(axis=1))
     ranks = truth[:, count:].sum(axis=1).astype(np.int64)
-    steps = choose_urgency(p[:, count:], ranks, truth[:, :count].any(axis=1), said)
+    steps = choose_urgency(p[:, count:], ranks, has_topic, said)
     points = [*chosen, *(OperatingPoint(step, KAPPA) for step in steps)]
     told = [OperatingPoint(point.threshold, f"{point.chosen_by}, {where}") for point in points]
     return thresholds_for(model.card.topics, told)

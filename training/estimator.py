@@ -37,9 +37,7 @@ class Recipe:
     also_weight: float = 4.0  # of a written item beside real ones: they are few, and each says one thing plainly
     passage_discount: float | None = 0.25  # see stream.model.score; 0.25 and 0.5 measured alike
     soft_weight: float = 0.5  # of a text that a teacher labelled
-    topicless_urgency: float = (
-        0.1  # weight in the urgency outputs of an item without a topic: what is urgent of a topic is asked
-    )
+    topicless_urgency: float = 0.1  # weight, in the urgency outputs, of an item without a topic
     jobs: int = 2
 
 
@@ -77,12 +75,11 @@ def fit(lesson: Lesson, recipe: Recipe, tell: Tell) -> Fitted:
     Terms are counted and chosen on the labelled texts; the teacher's texts are read for the chosen ones alone, which keeps the
     time and memory of tens of thousands of them small.
     """
-    taught = np.arange(lesson.labelled)
     tell("counting terms")
     x, vectorizers = _all_terms(lesson.texts[: lesson.labelled], recipe)
     bounds = np.cumsum([0, *(len(v.vocabulary_) for v in vectorizers)])
     tell(f"choosing {recipe.features} of {x.shape[1]} terms")
-    kept = _selected(x, lesson.targets[taught], lesson.weights[taught], recipe)
+    kept = _selected(x, lesson.targets[: lesson.labelled], lesson.weights[: lesson.labelled], recipe)
     features = _features(vectorizers, bounds, kept, recipe)
     narrow = _renormalised(x, bounds, kept)
     del x

@@ -75,6 +75,26 @@ def fit(lesson: Lesson, recipe: Recipe, tell: Tell) -> Fitted:
     Terms are counted and chosen on the labelled texts; the teacher's texts are read for the chosen ones alone, which keeps the
     time and memory of tens of thousands of them small.
     """
+    features, narrow = _chosen(lesson, recipe, tell)
+    tell(f"searching C among {', '.join(f'{c:g}' for c in recipe.c_grid)}")
+    found = _out_of_fold(narrow, lesson, _folds(lesson, recipe), recipe)
+    search = {f"{c:g}": _mean_ap(lesson, margins) for c, margins in zip(recipe.c_grid, found, strict=True)}
+    c, margins = max(zip(recipe.c_grid, found, strict=True), key=lambda pair: search[f"{pair[0]:g}"])
+    tell(f"fitting on all items, C = {c:g}")
+    labels = SoftLogistic(c).fit(narrow, lesson.targets, lesson.weights)
+    slopes, offsets = calibrate(margins, lesson.targets[lesson.held], lesson.weights[lesson.held])
+    return Fitted(Pipeline([("features", features), ("labels", labels)]), slopes, offsets, c, margins, search)
+
+
+def taught(lesson: Lesson, recipe: Recipe, tell: Tell) -> Pipeline:
+    """The pipeline of `fit` at the first C of the grid, without search and calibration."""
+    features, narrow = _chosen(lesson, recipe, tell)
+    labels = SoftLogistic(recipe.c_grid[0]).fit(narrow, lesson.targets, lesson.weights)
+    return Pipeline([("features", features), ("labels", labels)])
+
+
+def _chosen(lesson: Lesson, recipe: Recipe, tell: Tell) -> tuple[FeatureUnion, csr_matrix]:
+    """The vectorisers with the chosen terms, and what they make of the lesson's texts."""
     tell("counting terms")
     x, vectorizers = _all_terms(lesson.texts[: lesson.labelled], recipe)
     bounds = np.cumsum([0, *(len(v.vocabulary_) for v in vectorizers)])
@@ -86,14 +106,7 @@ def fit(lesson: Lesson, recipe: Recipe, tell: Tell) -> Fitted:
     if lesson.labelled < len(lesson.texts):
         tell(f"reading {len(lesson.texts) - lesson.labelled} texts of the teacher")
         narrow = vstack([narrow, _read(features, lesson.texts[lesson.labelled :], recipe)]).tocsr()
-    tell(f"searching C among {', '.join(f'{c:g}' for c in recipe.c_grid)}")
-    found = _out_of_fold(narrow, lesson, _folds(lesson, recipe), recipe)
-    search = {f"{c:g}": _mean_ap(lesson, margins) for c, margins in zip(recipe.c_grid, found, strict=True)}
-    c, margins = max(zip(recipe.c_grid, found, strict=True), key=lambda pair: search[f"{pair[0]:g}"])
-    tell(f"fitting on all items, C = {c:g}")
-    labels = SoftLogistic(c).fit(narrow, lesson.targets, lesson.weights)
-    slopes, offsets = calibrate(margins, lesson.targets[lesson.held], lesson.weights[lesson.held])
-    return Fitted(Pipeline([("features", features), ("labels", labels)]), slopes, offsets, c, margins, search)
+    return features, narrow
 
 
 def calibrate(margins: Floats, truth: Floats, weights: Floats) -> tuple[Floats, Floats]:

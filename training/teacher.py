@@ -1,8 +1,9 @@
 """Teacher: a sentence encoder fine-tuned on the labels, offline, where weight is free; its probabilities teach the served model.
 
 Run with `python -m training.teacher --encoder FOLDER`, with the extra `teacher` (torch, transformers). FOLDER holds an encoder as
-transformers saves it, such as all-mpnet-base-v2. What comes out is `training/labels/teacher.jsonl.gz`: for each text that nobody
-labelled its id and six probabilities, no text. `newsalert train --all` learns from it.
+transformers saves it, such as all-mpnet-base-v2, or one kept by an earlier run, which is not taught again. What comes out is
+`training/labels/teacher.jsonl.gz`: for each text that nobody labelled its id and six probabilities, no text.
+`newsalert train --all` learns from it.
 """
 
 import gzip
@@ -18,12 +19,16 @@ import msgspec
 import numpy as np
 
 from stream.features import Floats, full_text
+from stream.home import SHIPPED
+from stream.model import load_model
 from stream.settings import Settings
+from training.curve import TEACHER_WORTH, markdown, worth
 from training.dataset import Item, SoftLine, TextLine, lines, load_corpus, targets
-from training.news import TEACHER, TEXTS, news_from, real_items
+from training.news import TEACHER, TEXTS, labelled, news_from, real_items
 from training.train import corpus_files, load_topics
 
 DECIMALS: Final = 4  # finer than a teacher knows, coarse enough to compress
+HEAD: Final = "head.pt"  # beside an encoder that has been taught
 SHUFFLED_TOGETHER: Final = 1024  # texts sorted by length within such a share, so that a batch wastes little on padding
 
 Tokens = list[int]
@@ -98,6 +103,14 @@ class Encoder:
         for layer in self._encoder.encoder.layer[: course.frozen]:
             layer.requires_grad_(False)
         self._head = torch.nn.Sequential(torch.nn.Dropout(0.1), torch.nn.Linear(2 * config.hidden_size, outputs))
+        self.taught = (folder / HEAD).exists()
+        if self.taught:
+            self._head.load_state_dict(torch.load(folder / HEAD, weights_only=True))
+
+    def keep(self, folder: Path) -> None:
+        """Saves the encoder as taught, with its head, in a folder that `Encoder` reads."""
+        self._encoder.save_pretrained(folder), self._tokenizer.save_pretrained(folder)
+        self._torch.save(self._head.state_dict(), folder / HEAD)
 
     def tokens(self, texts: Sequence[str]) -> list[Tokens]:
         """The tokens of each text, the first `longest` of them."""
@@ -158,9 +171,9 @@ class Encoder:
         return self._head(torch.cat([states[:, 0], mean], 1))
 
 
-def unlabelled(news: Path, labelled: Sequence[Item]) -> list[TextLine]:
-    """The texts of the training folder that none of `labelled` is. Raises BadCorpus."""
-    known = {item.id for item in labelled}
+def unlabelled(news: Path, read: Sequence[Item]) -> list[TextLine]:
+    """The texts of the training folder that none of `read` is. Raises BadCorpus."""
+    known = {item.id for item in read}
     found = (msgspec.json.decode(line, type=TextLine) for name in TEXTS for _, line in lines(news / name))
     return [text for text in found if text.id not in known]
 
@@ -168,17 +181,34 @@ def unlabelled(news: Path, labelled: Sequence[Item]) -> list[TextLine]:
 @click.command()
 @click.option("--encoder", "folder", required=True, type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), default=TEACHER, show_default=True)
+@click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="a new folder for the encoder as taught")
+@click.option(
+    "--check",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="labelled items set apart, to tell what the teacher is worth on them (into training/labels/teacher.json)",
+)
 @click.option(
     "--first", type=click.IntRange(1), help="only so many of the labelled and of the other texts, to try it out"
 )
-def main(folder: Path, out: Path, first: int | None) -> None:
+def main(folder: Path, out: Path, keep: Path | None, check: Path | None, first: int | None) -> None:
     """Teach the encoder in FOLDER on real labels (texts in NEWSALERT_NEWS) and the corpus; write what it thinks of the rest."""
     names, course = [topic.name for topic in load_topics()], Course()
     news = news_from(Settings.from_env(os.environ))
     real = real_items(news, names)
     items = [*real, *load_corpus(corpus_files(), names)][:first]
     teacher = Encoder(folder, len(names) + 3, course)
-    teacher.learn(teacher.tokens([item.text for item in items]), targets(items, names), click.echo)
+    if not teacher.taught:
+        teacher.learn(teacher.tokens([item.text for item in items]), targets(items, names), click.echo)
+    if keep:
+        teacher.keep(keep)
+    if check:
+        apart = labelled([check], names, str(news))
+        found = teacher.log_odds(teacher.tokens([item.text for item in apart]))
+        told = f"the teacher: {folder.name}, {course.epochs} epochs"
+        taught_on = min(len(real), len(items)), max(len(items) - len(real), 0)
+        row = worth(load_model(SHIPPED).card, found, targets(apart, names), told, *taught_on, 0)
+        TEACHER_WORTH.write_bytes(msgspec.json.format(msgspec.json.encode(row), indent=1) + b"\n")
+        click.echo(markdown([row]))
     rest = unlabelled(news, real)[:first]
     click.echo(f"reading {len(rest)} texts that nobody labelled")
     found = teacher.log_odds(teacher.tokens([full_text(text.headline, text.text) for text in rest]))

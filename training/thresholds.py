@@ -87,6 +87,17 @@ def operating_curve(probabilities: Floats, truth: Floats) -> tuple[Floats, dict[
     return thresholds, curves
 
 
+def choose_all(p: Floats, truth: Floats, sentence: str) -> list[OperatingPoint]:
+    """An operating point for each topic, by `sentence`, and for urgency at least medium, high, critical; arrays [n, topics + 3]."""
+    count = truth.shape[1] - 3
+    chosen = [choose(p[:, k], truth[:, k], sentence) for k in range(count)]
+    said: Bools = np.asarray((p[:, :count] >= np.array([point.threshold for point in chosen])).any(axis=1))
+    has_topic: Bools = np.asarray(truth[:, :count].any(axis=1))
+    ranks = truth[:, count:].sum(axis=1).astype(np.int64)
+    steps = choose_urgency(p[:, count:], ranks, has_topic, said)
+    return [*chosen, *(OperatingPoint(step, KAPPA) for step in steps)]
+
+
 def choose_urgency(at_least: Floats, ranks: Ints, has_topic: Bools, said_topic: Bools) -> tuple[float, float, float]:
     """Thresholds for medium, high and critical [n, 3] that give the largest sum of quadratic kappa, over the items that have a
     topic, and F1 of alerts, over all: an alert is a topic said and at least medium."""

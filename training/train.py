@@ -9,14 +9,14 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from stream.features import Bools, Floats
+from stream.features import Floats
 from stream.model import BadModel, Card, Model, OperatingPoint, Topic, load_model, score
 from training.adapt import Adapted, adapt
 from training.dataset import CORPUS, BadCorpus, Item, Soft, corpus_digest, distinct, groups, load_corpus, targets
 from training.estimator import Fitted, Lesson, Recipe, Tell, calibrated, fit
 from training.evaluate import measures, with_intervals
 from training.export import arrays_of, prove_parity, thresholds_for, write_model
-from training.thresholds import KAPPA, choose, choose_urgency
+from training.thresholds import choose_all
 
 TOPICS: Final = Path(__file__).parent / "topics.json"
 FIXED: Final = CORPUS / "fixed.jsonl"
@@ -74,7 +74,7 @@ def train(
     names = [topic.name for topic in topics]
     _check_enough(items, names)
     truth = targets(items, names)
-    fitted = fit(_lesson(items, also, soft, names, recipe), recipe, tell)
+    fitted = fit(lesson_of(items, also, soft, names, recipe), recipe, tell)
     out_of_fold = calibrated(fitted.out_of_fold, fitted.slopes, fitted.offsets)
     tell("writing and proving parity")
     with tempfile.TemporaryDirectory(dir=_versions(home)) as scratch:
@@ -162,9 +162,10 @@ def _saved(fitted: Fitted) -> dict[str, Any]:
     return {"pipeline": fitted.pipeline, "slopes": fitted.slopes, "offsets": fitted.offsets}
 
 
-def _lesson(
+def lesson_of(
     items: Sequence[Item], also: Sequence[Item], soft: Sequence[Soft], names: Sequence[str], recipe: Recipe
 ) -> Lesson:
+    """What is learnt from `items`, with `also` and a teacher's `soft` beside them at the recipe's weights."""
     everything: list[Item | Soft] = [*items, *also, *soft]
     taught = np.array([one.p for one in soft], dtype=np.float64).reshape(len(soft), len(names) + 3)
     wanted = np.vstack([targets([*items, *also], names), taught])
@@ -216,13 +217,7 @@ def _points(
         scores = score(model, [item.text for item in choose_on])
         p, truth = np.hstack([scores.topics, scores.urgency]), targets(choose_on, names)
         where = f"on {len(choose_on)} items set apart"
-    count = len(names)
-    chosen = [choose(p[:, k], truth[:, k], recipe.topic_rule) for k in range(count)]
-    said: Bools = np.asarray((p[:, :count] >= np.array([point.threshold for point in chosen])).any(axis=1))
-    has_topic: Bools = np.asarray(truth[:, :count].any(axis=1))
-    ranks = truth[:, count:].sum(axis=1).astype(np.int64)
-    steps = choose_urgency(p[:, count:], ranks, has_topic, said)
-    points = [*chosen, *(OperatingPoint(step, KAPPA) for step in steps)]
+    points = choose_all(p, truth, recipe.topic_rule)
     told = [OperatingPoint(point.threshold, f"{point.chosen_by}, {where}") for point in points]
     return thresholds_for(model.card.topics, told)
 

@@ -1,16 +1,14 @@
-"""Renews the generated parts of the README: python -m tests.renew."""
+"""Renews the generated parts of the docs: python -m tests.renew."""
 
-from tests.test_docs import ROOT, model_markdown, section, settings_markdown
+from tests.test_docs import GENERATED, section
 
 
 def main() -> None:
-    """Writes README.md anew where a generated part has changed."""
-    readme = ROOT / "README.md"
-    for name, text in (("settings", settings_markdown()), ("model", model_markdown())):
-        mark = f"<!-- {name}:begin -->"
-        head, _, tail = readme.read_text().partition(mark)
-        end = f"<!-- {name}:end -->"
-        readme.write_text(f"{head}{mark}\n{text}\n{end}{tail.partition(end)[2]}")
+    """Writes each file anew where a generated part of it has changed."""
+    for name, (file, text) in GENERATED.items():
+        mark, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+        head, _, tail = file.read_text().partition(mark)
+        file.write_text(f"{head}{mark}\n{text()}\n{end}{tail.partition(end)[2]}")
         section(name)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -14,6 +15,7 @@ from stream.model import load_model
 from stream.settings import settings_table
 from tests.fakes import tiny_model
 from training.cli import COMMANDS
+from training.curve import load_rows, markdown
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -22,7 +24,8 @@ MAKEFILE = (ROOT / "Makefile").read_text()
 
 def section(name: str) -> str:
     """What stands between the marks of a generated part."""
-    return README.split(f"<!-- {name}:begin -->")[1].split(f"<!-- {name}:end -->")[0].strip()
+    whole = GENERATED[name][0].read_text()
+    return whole.split(f"<!-- {name}:begin -->")[1].split(f"<!-- {name}:end -->")[0].strip()
 
 
 def settings_markdown() -> str:
@@ -57,12 +60,16 @@ def _interval(intervals: dict[str, list[float]], name: str) -> str:
     return "{:.2f} to {:.2f}".format(*intervals[name]) if name in intervals else ""
 
 
-def test_the_settings_table_is_the_code_s() -> None:
-    assert section("settings") == settings_markdown(), "renew with: python -m tests.renew"
+GENERATED: dict[str, tuple[Path, Callable[[], str]]] = {
+    "settings": (ROOT / "README.md", settings_markdown),
+    "model": (ROOT / "README.md", model_markdown),
+    "curve": (ROOT / "training/labels/README.md", lambda: markdown(load_rows())),
+}
 
 
-def test_the_model_s_figures_are_those_on_its_card() -> None:
-    assert section("model") == model_markdown(), "renew with: python -m tests.renew"
+@pytest.mark.parametrize("name", GENERATED)
+def test_what_is_generated_in_the_docs_is_what_the_code_says_now(name: str) -> None:
+    assert section(name) == GENERATED[name][1](), "renew with: python -m tests.renew"
 
 
 def test_every_command_in_the_readme_exists_with_its_options() -> None:

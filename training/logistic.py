@@ -6,7 +6,7 @@ probabilities) and shrinking towards given weights instead of zero (a user's hun
 Bishop, Pattern Recognition and Machine Learning (2006), section 4.3.2, with a Gaussian prior of mean w0.
 """
 
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import numpy as np
 from scipy.optimize import minimize
@@ -16,11 +16,14 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 
 from stream.features import Floats
 
+STALLED: Final = 1e-4  # of the tolerance: a step that lowers the loss by a smaller share than that is the last one
+
 
 class SoftLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """One-vs-rest logistic regression. `c` is the inverse strength of the prior, as scikit-learn's `C`.
 
     `prior_weights` float [features, outputs] and `prior_intercepts` [outputs]: the prior's mean, zero where not given.
+    `tolerance` is the largest gradient left, and 10,000 times the smallest share of the loss that a step must still save.
     The intercept itself is not penalised, unless a prior is given.
     """
 
@@ -91,7 +94,7 @@ def _minimum(x: csr_matrix, y: Floats, weight: Floats, mean: Floats, pull: Float
         gradient[-1] += residual.sum(axis=0)
         return float(value), gradient.ravel()
 
-    options = {"maxiter": 1000, "maxfun": 2000, "gtol": tolerance, "ftol": 1e-9}
+    options = {"maxiter": 1000, "maxfun": 2000, "gtol": tolerance, "ftol": tolerance * STALLED}
     found = minimize(loss, mean.ravel(), jac=True, method="L-BFGS-B", options=options)
     best: Floats = found.x.reshape(mean.shape)
     return best

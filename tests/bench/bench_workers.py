@@ -6,12 +6,15 @@ possible: the same, over the most that these cores allow with the CPU that a wor
 nothing from the first, and that with a broker elsewhere two are twice as fast.
 """
 
+import subprocess
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
-from tests.bench.ground import SERVICE, Ground, Run, environment, ground, measured
+from tests.bench.ground import SERVICE, Ground, Run, await_shares, environment, fill, ground, held, measured
 from tests.bench.machine import facts
 from tests.bench.measures import Figure, Promise, Result, most_of_two
+from tests.conftest import fresh_topics
 
 TITLE: Final = "Two workers against one"
 
@@ -23,9 +26,9 @@ def workers(number: int) -> list[Sequence[str]]:
 
 def bench(texts: str | None, count: int, limit_s: float) -> Result:
     """One, then two, on the same broker and articles in four partitions."""
-    machine, warm = facts(), min(10_000, count // 4)
-    with ground(texts, count, partitions=4) as where:
-        one, two = (_run(where, number, warm, limit_s) for number in (1, 2))
+    machine, warm = facts(), min(4_000, count // 4)
+    with ground(texts, 0, partitions=4) as where:
+        one, two = (_run(replace(where, count=count), number, texts, warm, limit_s) for number in (1, 2))
     faster = two.cost.rate / one.cost.rate
     most = most_of_two(one.cost.us, one.cost.broker_us, int(machine["cores"]))
     return Result(
@@ -44,9 +47,17 @@ def bench(texts: str | None, count: int, limit_s: float) -> Result:
     )
 
 
-def _run(where: Ground, number: int, warm: int, limit_s: float) -> Run:
+def _run(where: Ground, number: int, texts: str | None, warm: int, limit_s: float) -> Run:
+    """All have their share before there are articles, and are stopped while the topic is filled: they begin together."""
     settings = where.fresh()
-    return measured(where, workers(number), settings, environment(settings), warm=warm, limit_s=limit_s)
+    settings = replace(settings, articles_topic=fresh_topics(settings.brokers, 4).articles)
+
+    def begin(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+        await_shares(settings, number)
+        held(processes, lambda: fill(settings, texts, where.count))
+
+    environ = environment(settings, NEWSALERT_SESSION_TIMEOUT_S="120")
+    return measured(where, workers(number), settings, environ, warm=warm, limit_s=limit_s, begin=begin)
 
 
 def _figures(name: str, run: Run) -> tuple[Figure, ...]:

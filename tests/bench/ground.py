@@ -1,6 +1,7 @@
 """Ground: Apache Kafka with a filled topic, on which programs run one after the other and are looked at while they do."""
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -21,7 +22,7 @@ from stream.kafka_io.clients import free_consumer, plain_producer
 from stream.kafka_io.watch import partitions_of, until_end
 from stream.settings import Settings, variable
 from stream.worker import Record
-from tests.bench.machine import cpu_seconds, resident_mb
+from tests.bench.machine import cpu_seconds, family, resident_mb
 from tests.bench.measures import Cost, Sample, cost
 from tests.bench.texts import articles, files, items
 from tests.conftest import fresh_topics
@@ -141,6 +142,17 @@ def _started(command: Sequence[str], environ: Mapping[str, str], words: Any, fol
     )
 
 
+def held(processes: Sequence[subprocess.Popen[bytes]], meanwhile: Callable[[], None]) -> None:
+    """Stops the processes and their children while something is done; their group must be patient enough."""
+    for process in processes:
+        os.killpg(process.pid, signal.SIGSTOP)
+    try:
+        meanwhile()
+    finally:
+        for process in processes:
+            os.killpg(process.pid, signal.SIGCONT)
+
+
 def _end(started: Sequence[subprocess.Popen[bytes]]) -> None:
     for process in started:
         process.terminate()
@@ -160,10 +172,15 @@ def measured(
     *,
     warm: int,
     limit_s: float,
+    begin: Callable[[Sequence[subprocess.Popen[bytes]]], None] = lambda _processes: None,
 ) -> Run:
-    """Runs the programs until every article has its verdict, or `limit_s` seconds behind the warm-up. Raises BenchFault."""
+    """Runs the programs until every article has its verdict, or `limit_s` seconds behind the warm-up. Raises BenchFault.
+
+    `begin` is called with the started processes before the first look.
+    """
     with ends_of(settings) as end, running(commands, environ) as processes:
-        pids = [process.pid for process in processes]
+        begin(processes)
+        pids = [pid for process in processes for pid in family(process.pid)]
         samples = list(_looks(end, pids, ground, lambda: _alive(processes), warm, limit_s))
         if not samples or samples[-1].end < warm:
             raise BenchFault(
@@ -229,3 +246,23 @@ def behind(settings: Settings) -> int:
     finally:
         consumer.close(autocommit=False, timeout_ms=2000)
     return sum(end - max(0, found[place].offset if place in found else 0) for place, end in ends.items())
+
+
+def await_shares(settings: Settings, members: int) -> None:
+    """Waits until so many members of the group have a share of the articles each. Raises BenchFault."""
+    deadline = time.monotonic() + START_S
+    with KafkaAdminClient(bootstrap_servers=settings.brokers) as admin:
+        while (found := _shares(admin, settings.group)) != members:
+            if time.monotonic() > deadline:
+                raise BenchFault(f"{found} of {members} workers have a share after {START_S:.0f} s; their last words:")
+            time.sleep(0.1)
+
+
+def _shares(admin: KafkaAdminClient, group: str) -> int:
+    with suppress(CoordinatorNotAvailableError):
+        found = admin.describe_groups([group])[group]
+        stable = found["group_state"] == "Stable"
+        return sum(
+            bool((one["member_assignment"] or {}).get("assigned_partitions")) for one in found["members"] if stable
+        )
+    return 0

@@ -32,6 +32,12 @@ def _cpu() -> str:
     )
 
 
+def family(pid: int) -> list[int]:
+    """The process and all that it started and they started, as far as they still run."""
+    lists = (task.read_text().split() for task in Path(f"/proc/{pid}/task").glob("*/children"))
+    return [pid, *(one for children in lists for child in children for one in family(int(child)))]
+
+
 def cpu_seconds(pids: Iterable[int]) -> float:
     """User and system time of the processes with all their threads, and of children that have ended, in seconds."""
     return sum(map(_cpu_seconds, pids))

@@ -36,6 +36,7 @@ from tests.kafka_jars import KafkaMissing
 from tests.kafka_server import ServerFault
 
 ESTIMATOR: Final = "ESTIMATOR"
+INTERRUPTED: Final = 128 + signal.SIGINT
 PRINTED: Final = {"parse": "bench_parse_linear", "scorer": "bench_scorer"}
 
 
@@ -63,6 +64,9 @@ def main() -> int:
     for name in options.parts or [name for name in known if name != "peers" or options.estimator]:
         try:
             status |= _printed(name) if name in PRINTED else _kept(known[name]())
+        except KeyboardInterrupt:
+            print(f"{name}: interrupted; what it started has ended", file=sys.stderr)
+            return INTERRUPTED
         except (BadFile, BenchFault, BrokerFault, KafkaMissing, ServerFault) as fault:
             print(f"{name}: NOT MEASURED: {fault}", file=sys.stderr, flush=True)
             status = 1

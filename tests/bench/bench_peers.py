@@ -51,8 +51,8 @@ def bench(texts: str | None, count: int, limit_s: float, estimator: Path) -> Res
             try:
                 runs[peer.name] = _run(peer, where, estimator, warm, limit_s)
             except BenchFault as fault:
-                missing.append(f"{peer.name}: {fault}")
-                print(f"NOT MEASURED: {missing[-1]}", file=sys.stderr, flush=True)
+                missing.append(f"{peer.name}: {str(fault).splitlines()[0]}")  # the rest names folders of this machine
+                print(f"NOT MEASURED: {peer.name}: {fault}", file=sys.stderr, flush=True)
     return Result(
         part="peers",
         title=TITLE,

@@ -44,4 +44,4 @@ def _installer(folder: Path, listed: Path) -> list[str]:
 def _run(command: list[str], name: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=INSTALL_S)
     if done.returncode:
-        raise BenchFault(f"the environment of {name} cannot be made: {(done.stdout + done.stderr)[-1500:]}")
+        raise BenchFault(f"the environment of {name} cannot be made:\n{(done.stdout + done.stderr)[-1500:]}")

@@ -24,8 +24,8 @@ check: $(VENV)/.dev  ## format, lint, types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: $(VENV)/.dev  ## timings; never part of the tests
-	$(BIN)/python tests/bench/bench_parse_linear.py
+bench: $(VENV)/.dev  ## timings, never part of the tests: make bench ARGS=latency; see tests/bench/README.md
+	$(BIN)/python -m tests.bench $(ARGS)
 
 quality: there $(VENV)/.dev  ## measure the shipped model on labelled real items: build/quality.html
 	@mkdir -p build

@@ -16,11 +16,12 @@ from kafka.errors import (
     ProducerFencedError,
 )
 from kafka.net.compat import KafkaNetClient
+from kafka.producer import sender as senders
 
 from stream.faults import BrokerFault
 from stream.kafka_io import sink as sinks
 from stream.kafka_io import source as sources
-from stream.kafka_io.clients import PatientClient, connection
+from stream.kafka_io.clients import PRODUCER, PatientClient, connection
 from stream.kafka_io.sink import KafkaSink
 from stream.kafka_io.source import KafkaSource
 from stream.settings import SecurityProtocol, Settings
@@ -195,6 +196,38 @@ def test_a_refused_connection_does_not_lose_the_producer_s_request(monkeypatch: 
     monkeypatch.setattr(KafkaNetClient, "await_ready", refused)
 
     assert PatientClient.await_ready(object.__new__(PatientClient), 1) is False
+
+
+def test_a_transaction_refused_because_the_last_one_is_not_through_is_tried_again_soon(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """kafka-python computes a short pause for this case, and then sleeps `retry_backoff_ms` all the same: 100 ms by default."""
+    slept: list[float] = []
+    monkeypatch.setattr(senders, "time", SimpleNamespace(sleep=slept.append))
+    again = SimpleNamespace(
+        is_retry=True, request="AddPartitionsToTxn", on_complete=None, needs_coordinator=lambda: False
+    )
+    manager = SimpleNamespace(
+        is_completing=lambda: False,
+        next_request_handler=lambda _incomplete: again,
+        next_in_flight_request_correlation_id=lambda: 1,
+    )
+    client = SimpleNamespace(
+        least_loaded_node=lambda: 1,
+        await_ready=lambda *_, **__: True,
+        send=lambda *_: SimpleNamespace(add_both=lambda *_: None),
+    )
+    sender = SimpleNamespace(
+        _transaction_manager=manager,
+        _accumulator=SimpleNamespace(has_incomplete=False),
+        _client=client,
+        _running=True,
+        _force_close=False,
+        config=senders.Sender.DEFAULT_CONFIG | PRODUCER,
+    )
+
+    assert senders.Sender._maybe_send_pending_request(sender) is True
+    assert slept == [0.02]
 
 
 def test_credentials_go_to_the_client_only_where_the_protocol_asks_for_them() -> None:

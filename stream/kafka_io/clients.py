@@ -143,6 +143,8 @@ def offsets_behind(consumer: KafkaConsumer) -> Sequence[tuple[str, int, int]]:
 
 PRODUCER: Final[dict[str, Any]] = {
     "acks": "all",
+    # a transaction begun right behind another is often refused at first, and kafka-python then sleeps this long: 100 ms by default
+    "retry_backoff_ms": 20,
     "linger_ms": 5,  # with 0 nearly every record travels alone
     "batch_size": 256 * 1024,
     "max_request_size": LARGEST_REQUEST,

@@ -19,11 +19,14 @@ from typing import Any, TypeVar
 
 import pytest
 
+from stream import cli
 from stream.crew import SURPRISE, Crew, Patience, Tell
-from stream.faults import EXIT_BUDGET, EXIT_FAULT, EXIT_SETTINGS, EXIT_TRY_AGAIN
+from stream.faults import EXIT_BUDGET, EXIT_FAULT, EXIT_SETTINGS, EXIT_TRY_AGAIN, BrokerFault
+from stream.kafka_io import sink as sinks
 from stream.metrics import Metrics
-from stream.service import Duty, lead
-from stream.settings import Settings
+from stream.service import Duty, lead, member
+from stream.settings import BadSettings, Settings
+from stream.worker import BudgetSpent, Postponed
 from tests.fakes import tiny_model
 
 FORK = multiprocessing.get_context("fork")
@@ -414,3 +417,63 @@ def test_the_folder_of_the_metrics_is_gone_at_the_end_and_the_port_is_free(
     assert list(shelves.iterdir()) == []
     with pytest.raises(urllib.error.URLError), suppress(ConnectionResetError):
         port.get("/metrics")
+
+
+@pytest.mark.parametrize(
+    ("fault", "status"), [(BudgetSpent, EXIT_BUDGET), (BadSettings, EXIT_SETTINGS), (BrokerFault, EXIT_FAULT)]
+)
+def test_the_command_ends_as_its_worker_would_have_ended_alone(
+    parent: Parent, fault: type[Exception], status: int
+) -> None:
+    def work(number: int, metrics: Metrics, tell: Tell) -> None:
+        if number == 2:
+            raise fault("what to do is this")
+        until_told(parent.folder, number)
+
+    leading(parent, cli._as_one_of_many(work))
+
+    assert parent.status() == status, parent.words
+    assert "newsalert: what to do is this\n" in parent.words
+
+
+def test_a_worker_whose_batch_was_postponed_too_often_is_a_fresh_one_the_next_time(parent: Parent) -> None:
+    def work(number: int, metrics: Metrics, tell: Tell) -> None:
+        if at_work(parent.folder, number) == 1 and number == 1:
+            raise Postponed("the group is sharing out its partitions anew")
+        until_told(parent.folder, number)
+
+    leading(parent, cli._as_one_of_many(work))
+
+    parent.pids(1, 3)
+    parent.pids(2, 2)
+    parent.kill(signal.SIGTERM)
+    assert parent.status() == 0, parent.words
+    assert f"worker 1 ended with status {EXIT_TRY_AGAIN} after" in parent.words
+
+
+@pytest.mark.parametrize("given", ["desk", ""])
+def test_a_worker_has_the_same_names_each_time_and_no_other_has_them(
+    monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    names: list[tuple[str, str]] = []
+
+    def note(settings: Settings, transactional_id: str) -> None:
+        names.append((settings.instance_id, transactional_id))
+        raise BrokerFault("no broker is needed for this")
+
+    monkeypatch.setattr(sinks, "transactional_producer", note)
+    model = tiny_model()
+    work = member(replace(Settings(), instance_id=given), model)
+
+    for number in (1, 2, 1):
+        with pytest.raises(BrokerFault):
+            work(number, Metrics(model.card), lambda _joined: None)
+
+    first, second, again = names
+    assert first == again
+    assert first[1].removesuffix("-1") == second[1].removesuffix("-2")
+    assert first[1].startswith("newsalert-")
+    if given:
+        assert names[:2] == [("desk-1", "newsalert-desk-1"), ("desk-2", "newsalert-desk-2")]
+    else:
+        assert {instance for instance, _ in names} == {""}  # what is told nothing of its name is no static member

@@ -170,8 +170,8 @@ class Crew:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             signal.signal(signal.SIGINT, signal.SIG_IGN)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
             threading.Thread(target=_end_with_parent, args=(self._lifeline[0],), name="lifeline", daemon=True).start()
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)  # after the thread: signals are for the main one
             self._board.tell(number, joined=False)
             status = self._life(number, lambda joined: self._board.tell(number, joined=joined))
         except BaseException:

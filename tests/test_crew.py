@@ -96,7 +96,9 @@ def _lines(file: Path) -> list[str]:
 
 
 @pytest.fixture
-def parent(tmp_path: Path) -> Iterator[Parent]:
+def parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Parent]:
+    (tmp_path / "shelves").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "shelves"))
     one = Parent(tmp_path)
     yield one
     if one.process is not None and one.process.exitcode is None:
@@ -403,12 +405,8 @@ def test_a_worker_that_is_away_makes_the_port_not_ready(parent: Parent) -> None:
     assert "worker 1" in port.get("/readyz")[1]
 
 
-def test_the_folder_of_the_metrics_is_gone_at_the_end_and_the_port_is_free(
-    parent: Parent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shelves = tmp_path / "shelves"
-    shelves.mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(shelves))
+def test_the_folder_of_the_metrics_is_gone_at_the_end_and_the_port_is_free(parent: Parent) -> None:
+    shelves = parent.folder / "shelves"
     port = leading(parent, lambda number, _metrics, _tell: until_told(parent.folder, number))
     assert parent.pids(1)
     assert parent.pids(2)

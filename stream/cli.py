@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
 import msgspec
@@ -23,7 +23,7 @@ from rich.text import Text
 from stream.alert import Alert, CapStatus
 from stream.article import Reason, Refused, parse_article
 from stream.explain import Explanation, explanations
-from stream.faults import BrokerFault
+from stream.faults import EXIT_BUDGET, EXIT_FAULT, EXIT_SETTINGS, EXIT_TRY_AGAIN, BrokerFault
 from stream.files import BadFile, Document, documents
 from stream.home import default_home, find_model, promote, read_pointer, roll_back, versions
 from stream.model import BadModel, Model
@@ -34,9 +34,13 @@ from stream.show import shown, shown_quiet
 from stream.verdict import verdict_bytes
 from stream.worker import BudgetSpent, Postponed
 
+if TYPE_CHECKING:
+    from stream.crew import Tell
+    from stream.metrics import Metrics
+    from stream.service import Duty, Work
+
 TOGETHER: Final = 256
-EXPECTED: Final = (BadFile, BadModel, BrokerFault, Postponed)
-EXIT_FAULT, EXIT_SETTINGS, EXIT_BUDGET = 1, 2, 3
+EXPECTED: Final = (BadSettings, BudgetSpent, BadFile, BadModel, BrokerFault, Postponed)
 err: Final = Console(stderr=True, soft_wrap=True, highlight=False)
 
 brokers_option: Final = click.option("--brokers", help="HOST:PORT,... in place of NEWSALERT_BROKERS")
@@ -53,30 +57,39 @@ def program(commands: Sequence[click.Command]) -> NoReturn:
     group = click.version_option(package_name="newsalert")(group)
     try:
         group(prog_name="newsalert")
-    except BadSettings as fault:
-        _end(fault, EXIT_SETTINGS)
-    except BudgetSpent as fault:
-        _end(fault, EXIT_BUDGET)
     except EXPECTED as fault:
-        _end(fault, EXIT_FAULT)
+        _end(fault, status_of(fault))
     except BrokenPipeError:  # `newsalert classify ... | head` is no fault
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(0)
 
 
+def status_of(fault: Exception) -> int:
+    """The exit status for one of the faults that can be expected."""
+    return {BadSettings: EXIT_SETTINGS, BudgetSpent: EXIT_BUDGET}.get(type(fault), EXIT_FAULT)
+
+
 def _end(fault: Exception, status: int) -> NoReturn:
-    err.print(f"newsalert: {fault}", markup=False)
+    _tell(fault)
     sys.exit(status)
+
+
+def _tell(fault: Exception) -> None:
+    err.print(f"newsalert: {fault}", markup=False)
 
 
 def settings_from(brokers: str | None = None) -> Settings:
     """The environment's settings, `brokers` in place of theirs where given. Raises BadSettings."""
     settings = Settings.from_env(os.environ)
-    logging.basicConfig(
-        level=settings.log_level.value, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
-    )
+    logging.basicConfig(level=settings.log_level.value, force=True)
+    _log_as("")
     logging.getLogger("kafka").setLevel(max(logging.WARNING, logging.getLogger().level))
     return replace(settings, brokers=brokers) if brokers else settings
+
+
+def _log_as(who: str) -> None:
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(logging.Formatter(f"%(asctime)s %(levelname)s {who}%(name)s: %(message)s"))
 
 
 def home_from(settings: Settings) -> Path:
@@ -87,14 +100,41 @@ def home_from(settings: Settings) -> Path:
 @click.command()
 @brokers_option
 @model_option
-def run(brokers: str | None, named: str | None) -> None:
+@click.option(
+    "--workers", type=click.IntRange(1, 256), help="processes that share the work, in place of NEWSALERT_WORKERS"
+)
+def run(brokers: str | None, named: str | None, workers: int | None) -> None:
     """Consume articles and publish verdicts and alerts, until SIGTERM."""
-    from stream.service import start, stop_on_signals  # noqa: PLC0415  (kafka is slow to import)
+    from stream.service import lead, member, start, stop_on_signals  # noqa: PLC0415  (kafka is slow to import)
 
     settings = settings_from(brokers)
-    service = start(settings, find_model(home_from(settings), named or settings.model or None))
+    model = find_model(home_from(settings), named or settings.model or None)
+    if workers is not None:
+        settings = replace(settings, workers=workers)
+    if settings.workers > 1:
+        sys.exit(lead(settings, model, _as_one_of_many(member(settings, model))))
+    service = start(settings, model)
     stop_on_signals(service)
     service.run()
+
+
+def _as_one_of_many(work: "Work") -> "Duty":
+    """`work` in a process of its own: its log lines say whose they are, its faults become an exit status.
+
+    A batch that was postponed too often ends a lone worker for its supervisor to look; here the supervisor is the parent, and a
+    fresh process with a fresh producer is what it can give.
+    """
+
+    def duty(number: int, metrics: "Metrics", tell: "Tell") -> int:
+        _log_as(f"worker {number} ")
+        try:
+            work(number, metrics, tell)
+        except EXPECTED as fault:
+            _tell(fault)
+            return EXIT_TRY_AGAIN if isinstance(fault, Postponed) else status_of(fault)
+        return 0
+
+    return duty
 
 
 @click.command(name="classify")

@@ -1,15 +1,20 @@
 """Metrics: what Prometheus sees, and the HTTP port it sees it on. The only file that imports prometheus_client."""
 
 import json
+import math
+import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, values
 from prometheus_client.exposition import make_wsgi_app
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.registry import Collector
 
 from stream.article import Reason, Refused
 from stream.pipeline import Alerted, Outcome
@@ -26,11 +31,29 @@ FAST: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 
 SLOW: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
 
 
-class Metrics:
-    """All of newsalert's metrics on a registry of their own; every label's values are known before the first record."""
+class Shelf(NamedTuple):
+    """Where a process keeps its metrics for another to sum: files of `folder`, told apart by `name` (without "_").
 
-    def __init__(self, card: "Card") -> None:
-        self.registry = CollectorRegistry()
+    The name is that of a worker's place, not a process id: who takes the place over goes on with the counts it finds.
+    """
+
+    folder: Path
+    name: str
+
+
+class Metrics:
+    """All of newsalert's metrics on a registry of their own; every label's values are known before the first record.
+
+    With a `shelf` the values are in its files, from then on for every metric that this process makes. The gauges' modes are
+    those of a sum: a partition's lag is what its present holder said, the others are the largest.
+    """
+
+    def __init__(self, card: "Card", shelf: Shelf | None = None) -> None:
+        self.registry, self._shelf = CollectorRegistry(), shelf
+        self._held: set[tuple[str, str]] = set()
+        if shelf is not None:
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(shelf.folder)
+            values.ValueClass = values.MultiProcessValue(lambda: shelf.name)  # type: ignore[no-untyped-call]
         of: Any = {"registry": self.registry}
         self.articles = Counter("newsalert_articles", "Records taken, by what became of them", ["outcome"], **of)
         self.alerts = Counter("newsalert_alerts", "Alerts sent, by topic and urgency", ["topic", "urgency"], **of)
@@ -50,7 +73,15 @@ class Metrics:
             buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000),
             **of,
         )
-        self.lag = Gauge("newsalert_consumer_lag_records", "Records not yet taken", ["topic", "partition"], **of)
+        self.restarts = Counter("newsalert_worker_restarts", "Workers started again after they ended unasked", **of)
+        self.lag = Gauge(
+            "newsalert_consumer_lag_records",
+            "Records not yet taken",
+            ["topic", "partition"],
+            multiprocess_mode="livemostrecent",
+            **of,
+        )
+        of["multiprocess_mode"] = "max"
         self.newest = Gauge("newsalert_last_article_timestamp_seconds", "Timestamp of the latest record taken", **of)
         self.model = Gauge("newsalert_model_info", "The model in use", ["name", "version", "created"], **of)
         for outcome in OUTCOMES:
@@ -80,11 +111,21 @@ class Metrics:
         """Counts a transaction that was aborted to be tried again."""
         self.postponed_batches.inc()
 
+    def restarted(self) -> None:
+        """Counts a worker that was started again."""
+        self.restarts.inc()
+
     def set_lag(self, lag: Iterable[tuple[str, int, int]]) -> None:
         """(topic, partition, records behind) of each partition held; those given up are forgotten."""
-        self.lag.clear()
-        for topic, partition, behind in lag:
-            self.lag.labels(topic, str(partition)).set(behind)
+        held = {(topic, str(partition)): behind for topic, partition, behind in lag}
+        for given_up in self._held - held.keys():
+            if self._shelf is None:
+                self.lag.remove(*given_up)
+            else:  # a file forgets nothing: `summed` leaves out what is not a number
+                self.lag.labels(*given_up).set(math.nan)
+        for place, behind in held.items():
+            self.lag.labels(*place).set(behind)
+        self._held = set(held)
 
     def _count(self, outcome: Outcome) -> None:
         if isinstance(outcome, Refused):
@@ -99,6 +140,31 @@ class Metrics:
                 self.alerts.labels(topic.topic, outcome.alert.urgency.level.value).inc()
 
 
+class _Sum(Collector):
+    """What all shelves of a folder hold together, without the lag of partitions that were given up."""
+
+    def __init__(self, folder: Path) -> None:
+        self._all = MultiProcessCollector(None, str(folder))  # type: ignore[no-untyped-call]
+
+    def collect(self) -> Iterable[Metric]:
+        """Reads the files anew."""
+        for family in self._all.collect():  # type: ignore[no-untyped-call]
+            family.samples = [sample for sample in family.samples if not math.isnan(sample.value)]
+            yield family
+
+
+def summed(folder: Path) -> CollectorRegistry:
+    """A registry that gives, at every scrape, the sum of the metrics on all shelves of `folder`."""
+    registry = CollectorRegistry()
+    registry.register(_Sum(folder))
+    return registry
+
+
+def forget_held(shelf: Shelf) -> None:
+    """The process of this shelf is gone and holds no partition any more; its counts stay."""
+    mark_process_dead(shelf.name, str(shelf.folder))  # type: ignore[no-untyped-call]
+
+
 class QuietHandler(WSGIRequestHandler):
     """No line on standard error for every scrape."""
 
@@ -107,15 +173,24 @@ class QuietHandler(WSGIRequestHandler):
 
 
 def serve_http(
-    metrics: Metrics, host: str, port: int, alive: Callable[[], str | None], ready: Callable[[], str | None]
+    registry: CollectorRegistry,
+    host: str,
+    port: int,
+    alive: Callable[[], str | None],
+    ready: Callable[[], str | None],
+    answering: AbstractContextManager[object] | None = None,
 ) -> WSGIServer:
     """/metrics, /healthz and /readyz on a thread; `alive` and `ready` give None, or the sentence that says what is missing.
 
-    The server's `server_port` is the port taken. Raises OSError where it cannot be had.
+    Each answer is made inside `answering`. The server's `server_port` is the port taken. Raises OSError where it cannot be had.
     """
-    scrape: WSGIApplication = make_wsgi_app(metrics.registry)
+    scrape: WSGIApplication = make_wsgi_app(registry)
 
     def app(environ: "WSGIEnvironment", start: "StartResponse") -> Iterable[bytes]:
+        with answering or nullcontext():
+            return answer(environ, start)
+
+    def answer(environ: "WSGIEnvironment", start: "StartResponse") -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "/")
         if path == "/metrics":
             return scrape(environ, start)

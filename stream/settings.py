@@ -46,6 +46,7 @@ class LogLevel(StrEnum):
 
 Topic = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9._-]{1,249}$")]
 Count = Annotated[int, Meta(ge=1)]
+Workers = Annotated[int, Meta(ge=1, le=256)]
 Seconds = Annotated[float, Meta(gt=0)]
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Share = Annotated[float, Meta(gt=0, le=1)]
@@ -66,6 +67,7 @@ class Settings:
     instance_id: str = _setting(
         "", "stable name of this worker (a pod's name): static membership, fences its own ghost"
     )
+    workers: Workers = _setting(1, "worker processes on this machine; N of them get the names ID-1 to ID-N")
     articles_topic: Topic = _setting("articles", "topic read")
     verdicts_topic: Topic = _setting("verdicts", "topic that gets one verdict for every article")
     alerts_topic: Topic = _setting("alerts", "topic that gets the alerts")

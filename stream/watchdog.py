@@ -13,8 +13,9 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from stream.faults import EXIT_TRY_AGAIN
+
 log: Final = logging.getLogger("newsalert.watchdog")
-EXIT_STATUS: Final = 75  # EX_TEMPFAIL of sysexits.h: try again
 
 
 def end_process(told: str) -> None:
@@ -22,7 +23,7 @@ def end_process(told: str) -> None:
     log.critical(told)
     faulthandler.dump_traceback(file=sys.stderr)
     sys.stderr.flush()
-    os._exit(EXIT_STATUS)
+    os._exit(EXIT_TRY_AGAIN)
 
 
 class Watchdog:

@@ -15,6 +15,7 @@ from tests.test_model import write_tiny
 
 SEED = Path(__file__).parents[2] / "shared" / "news" / "seed.txt"
 ROOT = Path(__file__).parents[1]
+NO_WAIT = {"NEWSALERT_CONNECT_TIMEOUT_S": "1", "NEWSALERT_HTTP_PORT": "0"}
 
 
 def newsalert(*arguments: str, stdin: bytes = b"", **environ: str) -> subprocess.CompletedProcess[bytes]:
@@ -84,6 +85,9 @@ def test_the_article_that_started_the_project_has_all_three_topics_and_evidence(
         (["classify", "--model", "no-such-model", "-"], {}, 1, "newsalert models"),
         (["run"], {"NEWSALERT_HTTP_PORT": "x", "NEWSALERT_GRUOP": "y"}, 2, "NEWSALERT_GROUP"),
         (["run", "--brokers", "127.0.0.1:1"], {"NEWSALERT_CONNECT_TIMEOUT_S": "1"}, 1, "NEWSALERT_BROKERS"),
+        (["run", "--workers", "2", "--brokers", "127.0.0.1:1"], NO_WAIT, 1, "which no restart mends"),
+        (["run"], {"NEWSALERT_WORKERS": "0"}, 2, "NEWSALERT_WORKERS"),
+        (["run", "--workers", "0"], {}, 2, "--workers"),
         (["watch", "--brokers", "127.0.0.1:1"], {"NEWSALERT_CONNECT_TIMEOUT_S": "1"}, 1, "NEWSALERT_BROKERS"),
         (["check", "--brokers", "127.0.0.1:1"], {"NEWSALERT_CONNECT_TIMEOUT_S": "1"}, 1, ""),
         (["replay", "--list", "--all"], {}, 2, "one of"),

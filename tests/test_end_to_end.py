@@ -3,17 +3,19 @@
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
 import threading
+import urllib.error
 import urllib.request
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Self
 
 import pytest
 from kafka import KafkaProducer
@@ -27,8 +29,10 @@ from stream.kafka_io.watch import until_end, watch
 from stream.service import Service, start
 from stream.settings import Settings, variable
 from stream.worker import Record
-from tests.conftest import Broker, Topics
+from tests.conftest import APACHE, Broker, Topics
 from tests.fakes import article, tiny_model
+from tests.test_commands import _children
+from tests.test_crew import until
 from tests.test_model import write_tiny
 
 PATIENCE_S = 60.0
@@ -260,13 +264,21 @@ class Process:
         own = {name: value for name, value in os.environ.items() if not name.startswith("NEWSALERT_")}
         names = (
             "brokers group instance_id articles_topic verdicts_topic alerts_topic dead_topic http_port batch_records "
-            "refusal_run refusal_share session_timeout_s"
+            "refusal_run refusal_share session_timeout_s workers"
         )
         given = {variable(name): str(getattr(settings, name)) for name in names.split()}
         self.words = folder / f"{settings.instance_id}.log"
         self._stream: IO[bytes] = self.words.open("ab")
         command = [sys.executable, "-m", "stream", "run", "--model", str(model)]
         self.process = subprocess.Popen(command, env=own | given, stderr=self._stream)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leaves nothing running where a test failed."""
+        if self.process.poll() is None:
+            self.end(signal.SIGKILL)
 
     def end(self, number: int) -> int:
         """The exit status after this signal."""
@@ -288,3 +300,69 @@ def test_sigterm_finishes_the_batch_and_a_kill_loses_and_repeats_nothing(setting
 
     assert second.end(signal.SIGTERM) == 0, second.words.read_text()
     assert Counter(ids(settings, settings.verdicts_topic)) == Counter(f"a{number}" for number in range(1000))
+
+
+class Port:
+    """The one port of a parent and its workers."""
+
+    def __init__(self, words: Path) -> None:
+        self.base = until(lambda: re.search(r"http://127\.0\.0\.1:\d+", words.read_text()))[0]  # type: ignore[index]
+
+    def ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.base}/readyz", timeout=10) as answer:
+                return bool(answer.status == 200)
+        except urllib.error.HTTPError:
+            return False
+
+    def value(self, name: str) -> float:
+        """The metric's sum over its labels."""
+        with urllib.request.urlopen(f"{self.base}/metrics", timeout=10) as answer:
+            return sum(float(n) for n in re.findall(rf"^{name}(?:{{.*}})? (.+)$", answer.read().decode(), re.MULTILINE))
+
+
+def _kill_one_where_all_is_counted(pids: list[int], port: Port, settings: Settings) -> None:
+    """Kills the first of the workers, stopped at a moment when all that is committed is counted: a count follows its commit, and
+    between the two a kill loses the count of a batch."""
+
+    def committed() -> int:
+        return len(list(until_end(settings.verdicts_topic, settings)))
+
+    def caught() -> bool:
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        same = port.value("newsalert_articles_total") == committed() == committed()
+        if same:
+            os.kill(pids[0], signal.SIGKILL)
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+        return same
+
+    assert until(caught)
+
+
+def test_workers_of_one_parent_lose_and_repeat_nothing_when_one_is_killed_and_one_port_counts_all(
+    broker: Broker, settings: Settings, tmp_path: Path
+) -> None:
+    """The embedded broker gives a partition to two members when one of them was killed, and fences neither: there none is."""
+    kills = int(broker.name == APACHE)
+    values = plain([article(number) for number in range(2000)])
+    with Process(replace(settings, workers=2), write_tiny(tmp_path / "model"), tmp_path) as parent:
+        port = Port(parent.words)
+        assert until(port.ready)
+        publisher = threading.Thread(target=publish, args=(values, settings), kwargs={"rate": 400})
+        publisher.start()
+        assert until(lambda: port.value("newsalert_articles_total") > 200)
+        workers = _children(parent.process.pid)
+        assert len(workers) == 2
+
+        if kills:
+            _kill_one_where_all_is_counted(workers, port, settings)
+
+        publisher.join(PATIENCE_S)
+        wait_for(settings, 2000)
+        assert until(lambda: port.value("newsalert_articles_total") >= 2000)
+        assert port.value("newsalert_articles_total") == 2000
+        assert port.value("newsalert_worker_restarts_total") == kills
+        assert parent.end(signal.SIGTERM) == 0, parent.words.read_text()
+    assert Counter(ids(settings, settings.verdicts_topic)) == Counter(f"a{number}" for number in range(2000))

@@ -82,7 +82,7 @@ class Port:
 @pytest.fixture
 def port() -> Iterator[Port]:
     found = Port()
-    server = serve_http(Metrics(tiny_model().card), "127.0.0.1", 0, lambda: None, lambda: found.missing)
+    server = serve_http(Metrics(tiny_model().card).registry, "127.0.0.1", 0, lambda: None, lambda: found.missing)
     found.base = f"http://127.0.0.1:{server.server_port}"
     yield found
     server.shutdown()

@@ -15,7 +15,8 @@ from rich.console import Console
 from rich.table import Table
 
 from stream import cli
-from stream.cli import EXIT_FAULT, err, home_from, home_option, model_option, settings_from
+from stream.cli import err, home_from, home_option, model_option, settings_from
+from stream.faults import EXIT_FAULT
 from stream.home import find_model, promote
 
 NOT_PROMOTED: Final = 4

@@ -33,13 +33,20 @@ HOPELESS: Final = (
 CLOSE_S: Final = 5.0
 
 
-class KafkaSink:
-    """Sends a batch in one transaction. Raises Postponed for what another try can mend, BrokerFault for what it cannot."""
+def unique_name() -> str:
+    """A name for who was given none by NEWSALERT_INSTANCE_ID; never the same again."""
+    return f"{socket.gethostname()}-{uuid.uuid4().hex[:12]}"
 
-    def __init__(self, settings: Settings) -> None:
+
+class KafkaSink:
+    """Sends a batch in one transaction. Raises Postponed for what another try can mend, BrokerFault for what it cannot.
+
+    Its transactional id is the group's name with `name` behind it; a second sink of the same id fences the first.
+    """
+
+    def __init__(self, settings: Settings, name: str | None = None) -> None:
         self._settings = settings
-        name = settings.instance_id or f"{socket.gethostname()}-{uuid.uuid4().hex[:12]}"
-        self._id = f"{settings.group}-{name}"
+        self._id = f"{settings.group}-{name or settings.instance_id or unique_name()}"
         self._producer: KafkaProducer = transactional_producer(settings, self._id)
         self._unanswered: deque[tuple[Any, Outgoing]] = deque()
 

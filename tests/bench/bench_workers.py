@@ -21,7 +21,7 @@ TITLE: Final = "Two workers against one"
 
 def workers(number: int) -> list[Sequence[str]]:
     """The commands that start so many workers of one group on this machine."""
-    return [SERVICE] * number
+    return [(*SERVICE, "--workers", str(number))]
 
 
 def bench(texts: str | None, count: int, limit_s: float) -> Result:

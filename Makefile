@@ -26,6 +26,7 @@ check: $(VENV)/.dev  ## format, lint, types
 
 bench: $(VENV)/.dev  ## timings; never part of the tests
 	$(BIN)/python tests/bench/bench_parse_linear.py
+	$(BIN)/python tests/bench/bench_scorer.py
 
 quality: there $(VENV)/.dev  ## measure the shipped model on labelled real items: build/quality.html
 	@mkdir -p build
@@ -57,4 +58,5 @@ define install
 	$(if $(UV),test -x $(BIN)/python || uv venv -q --python $(PYTHON) $(VENV),test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV))
 	$(if $(UV),VIRTUAL_ENV=$(VENV) uv pip install -q,$(BIN)/pip install -q --disable-pip-version-check) --require-hashes -r deploy/requirements-$(1).txt
 	$(if $(UV),VIRTUAL_ENV=$(VENV) uv pip install -q,$(BIN)/pip install -q --disable-pip-version-check) --no-deps -e .
+	@$(BIN)/python -c 'import stream.kernels'  # compiled now, so that the first worker need not
 endef

@@ -57,4 +57,5 @@ define install
 	$(if $(UV),test -x $(BIN)/python || uv venv -q --python $(PYTHON) $(VENV),test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV))
 	$(if $(UV),VIRTUAL_ENV=$(VENV) uv pip install -q,$(BIN)/pip install -q --disable-pip-version-check) --require-hashes -r deploy/requirements-$(1).txt
 	$(if $(UV),VIRTUAL_ENV=$(VENV) uv pip install -q,$(BIN)/pip install -q --disable-pip-version-check) --no-deps -e .
+	@$(BIN)/python -c 'import stream.kernels'  # compiled now, so that the first worker need not
 endef

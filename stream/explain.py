@@ -10,7 +10,7 @@ import numpy as np
 
 from stream.article import Article
 from stream.evidence import Field, Sentence, explain, heaviest
-from stream.features import Floats, Ints, full_text, shares, spelt, taking_part
+from stream.features import Floats, Ints, full_text
 from stream.model import FARTHEST, STEPS, Model, Scores, log_odds_of, passages_lift, score
 from stream.sentences import passage_spans
 from stream.verdict import topics_above, urgency_of
@@ -102,7 +102,9 @@ def words_of(model: Model, text: str) -> Words:
     A word gets all that it takes part in, wherever it stands: its own weight, its even share of every n-gram of several words, and
     the n-grams within it. The model knows terms by their hash alone; the spelling is the text's.
     """
-    found, known, parts = shares(text, model.vocabularies)
+    from stream.lexicon import spelt, taking_part  # noqa: PLC0415  (imported when the model was made)
+
+    found, known, parts = model.lexicon.shares(text)
     _, first, which, counts = np.unique(found.hashes, return_index=True, return_inverse=True, return_counts=True)
     occurrence, token = taking_part(known)
     word, ids, share = which[token], known.ids[occurrence], (parts / known.width)[occurrence]

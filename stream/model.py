@@ -9,17 +9,20 @@ import io
 import re
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from stream.features import Block, Features, Floats, Vocabulary, featurise, shares
+from stream.features import Block, Floats, Vocabulary, lowered_length
 from stream.sentences import passages
 from stream.urgency import LEVELS
+
+if TYPE_CHECKING:
+    from stream.lexicon import Lexicon
 
 FORMAT: Final = 1
 CARD: Final = "card.json"
@@ -75,7 +78,8 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
 class Model:
     """A loaded model. `weights` float32 [features, outputs], C-ordered; the others float64 [outputs].
 
-    Outputs are the topics in the card's order, then "urgency at least" medium, high, critical.
+    Outputs are the topics in the card's order, then "urgency at least" medium, high, critical. To make one compiles what reads
+    texts, or takes it from the cache: no article waits for that.
     """
 
     card: Card
@@ -85,6 +89,16 @@ class Model:
     slopes: Floats
     offsets: Floats
     policy: str  # digest of all that decides: weights and thresholds
+    lexicon: "Lexicon" = field(init=False, repr=False, compare=False)
+    lanes: npt.NDArray[np.float32] = field(
+        init=False, repr=False, compare=False
+    )  # the weights as the lexicon adds them up
+
+    def __post_init__(self) -> None:
+        from stream.lexicon import Lexicon  # noqa: PLC0415  (numba is slow to import)
+
+        object.__setattr__(self, "lexicon", Lexicon(self.vocabularies))
+        object.__setattr__(self, "lanes", self.lexicon.lanes(self.weights))
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -128,17 +142,25 @@ def score(model: Model, texts: Sequence[str]) -> Scores:
     """
     log_odds = log_odds_of(model, texts)
     count = len(model.card.topics)
-    topics = passages_lift(model.card, texts, log_odds[:, :count], lambda cut: log_odds_of(model, cut)[:, :count])
-    urgency = np.minimum.accumulate(_sigmoid(log_odds[:, count:]), axis=1)
-    return Scores(_sigmoid(topics), urgency)
+    log_odds[:, :count] = passages_lift(
+        model.card, texts, log_odds[:, :count], lambda cut: log_odds_of(model, cut)[:, :count]
+    )
+    found = _sigmoid(log_odds)
+    return Scores(found[:, :count], np.minimum.accumulate(found[:, count:], axis=1))
 
 
 def log_odds_of(model: Model, texts: Sequence[str]) -> Floats:
     """The calibrated log odds of each of `texts` read whole, float64 [n, outputs], before passages lift any."""
-    parts = [
-        margins(model, featurise(chunk, model.vocabularies)) * model.slopes + model.offsets for chunk in _chunks(texts)
-    ]
-    return np.concatenate(parts) if parts else np.empty((0, len(model.intercepts)))
+    return margins(model, texts) * model.slopes + model.offsets
+
+
+def margins(model: Model, texts: Sequence[str]) -> Floats:
+    """The linear scores of each of `texts` before calibration, float64 [n, outputs]."""
+    parts = [model.lexicon.sums(chunk, model.lanes) for chunk in _chunks(texts)]
+    outputs = len(model.intercepts)
+    sums = parts[0] if len(parts) == 1 else np.concatenate([np.empty((0, model.lanes.shape[1])), *parts])
+    found: Floats = sums[:, :outputs] + model.intercepts
+    return found
 
 
 def passages_lift(
@@ -147,29 +169,16 @@ def passages_lift(
     """`whole` [n, topics], raised to the best passage's log odds less the card's discount where a text has three or more."""
     if card.passage_discount is None:
         return whole
-    cut = [passages(text) for text in texts]
-    sure = whole.max(axis=1) >= SURE
-    long = np.array(
-        [row for row, pieces in enumerate(cut) if sure[row] and len(pieces) >= FEWEST_PASSAGES], dtype=np.int64
-    )
-    if not len(long):
+    sure = np.flatnonzero(whole.max(axis=1) >= SURE).tolist()
+    cut = {row: pieces for row in sure if len(pieces := passages(texts[row])) >= FEWEST_PASSAGES}
+    if not cut:
         return whole
-    sizes = np.array([len(cut[row]) for row in long])
-    found = log_odds([piece for row in long for piece in cut[row]])
+    sizes = np.array([len(pieces) for pieces in cut.values()])
+    found = log_odds([piece for pieces in cut.values() for piece in pieces])
     best = np.maximum.reduceat(found, np.cumsum(sizes) - sizes, axis=0)
-    lifted = whole.copy()
+    lifted, long = whole.copy(), list(cut)
     lifted[long] = np.maximum(whole[long], best - card.passage_discount)
     return lifted
-
-
-def margins(model: Model, features: Features) -> Floats:
-    """The linear scores before calibration, float64 [n, outputs]."""
-    products = model.weights[features.ids].astype(np.float64) * features.weights[:, None]
-    sums = np.zeros((len(features.start) - 1, len(model.intercepts)))
-    filled = np.flatnonzero(np.diff(features.start))  # reduceat repeats a neighbour where a row is empty
-    if len(filled):
-        sums[filled] = np.add.reduceat(products, features.start[filled], axis=0)
-    return sums + model.intercepts
 
 
 def contributions(model: Model, pieces: Sequence[str]) -> Floats:
@@ -178,16 +187,16 @@ def contributions(model: Model, pieces: Sequence[str]) -> Floats:
     The pieces sum to the margins less the intercepts, exactly: a linear model's sum is its explanation. A pair of words over a
     border counts for the piece it begins in.
     """
-    found, known, parts = shares("".join(pieces), model.vocabularies)
-    closing = np.cumsum([len(piece.lower()) for piece in pieces])
-    owner = np.searchsorted(closing, found.begin[known.token], side="right")
-    result = np.zeros((len(pieces), len(model.intercepts)))
-    np.add.at(result, owner, model.weights[known.ids].astype(np.float64) * parts[:, None])
-    return result
+    from stream.lexicon import add_rows  # noqa: PLC0415  (imported when the model was made)
+
+    found, known, parts = model.lexicon.shares("".join(pieces))
+    closing = np.cumsum([lowered_length(piece) for piece in pieces], dtype=np.int64)
+    owner = np.searchsorted(closing, found.begin, side="right")[known.token]
+    return add_rows(owner, known, parts, model.weights, len(pieces))
 
 
 def _sigmoid(log_odds: Floats) -> Floats:
-    return 1.0 / (1.0 + np.exp(-np.clip(log_odds, -FARTHEST, FARTHEST)))
+    return 1.0 / (1.0 + np.exp(-np.minimum(np.maximum(log_odds, -FARTHEST), FARTHEST)))
 
 
 def _chunks(texts: Sequence[str]) -> Iterator[Sequence[str]]:

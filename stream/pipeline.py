@@ -7,7 +7,7 @@ from datetime import datetime
 from stream.alert import Alert, CapStatus, make_alert
 from stream.article import MAX_BYTES, Article, Refused, Status, parse_article
 from stream.evidence import evidence_for
-from stream.features import full_text, tokens
+from stream.features import full_text
 from stream.language import looks_english
 from stream.model import Model, score
 from stream.verdict import (
@@ -94,7 +94,7 @@ def _verdict(
         probabilities={name: rounded(p) for name, p in zip(model.topics, topic_p, strict=True)},
         urgency=urgency,
         alert=is_alert(topics, urgency.level, article.status),
-        english=looks_english(article.language, tokens(article.text[:1000])),
+        english=looks_english(article.language, article.text),
         model=ModelRef(model.card.name, model.card.version),
         times=Times(article.published, received, now),
     )

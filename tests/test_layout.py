@@ -16,6 +16,7 @@ DOORS = {
     "prometheus_client": "stream/metrics.py",
     "sklearn": "training/",
     "joblib": "training/",
+    "numba": "stream/kernels.py",
     "matplotlib": "training/",
     "scipy": "training/",
 }
@@ -56,6 +57,8 @@ PURE = (
     "ninjs",
     "wire",
     "features",
+    "kernels",
+    "lexicon",
     "sentences",
     "language",
     "evidence",
@@ -86,6 +89,14 @@ def test_serving_needs_no_training_library() -> None:
 
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) >= 10
+
+
+def test_a_command_that_scores_nothing_does_not_wait_for_the_compiler() -> None:
+    code = "import sys, training.cli, stream.service, stream.pipeline; print('numba' in sys.modules)"
+
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "False"
 
 
 def test_the_commands_are_those_of_the_design() -> None:

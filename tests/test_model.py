@@ -13,7 +13,6 @@ import msgspec
 import numpy as np
 import pytest
 
-from stream.features import featurise
 from stream.model import CARD, WEIGHTS, BadModel, contributions, load_model, margins, score
 from tests.fakes import tiny_model
 
@@ -151,7 +150,7 @@ def test_what_the_pieces_of_a_text_contribute_sums_to_its_margin() -> None:
 
     parts = contributions(model, pieces)
 
-    whole = margins(model, featurise(["".join(pieces)], model.vocabularies))[0]
+    whole = margins(model, ["".join(pieces)])[0]
     assert np.allclose(parts.sum(axis=0) + model.intercepts, whole)
     assert parts[0, 0] > 0
     assert parts[1, 1] > 0

@@ -15,7 +15,8 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.model_selection import KFold
 from sklearn.pipeline import Pipeline
 
-from stream.features import Floats, Ints, Vocabulary, featurise
+from stream.features import Floats, Ints, Vocabulary
+from stream.lexicon import Lexicon
 from stream.model import Model
 from training.dataset import Item, targets
 from training.logistic import SoftLogistic
@@ -35,7 +36,7 @@ class ServedFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # 
 
     def transform(self, texts: Sequence[str]) -> csr_matrix:
         """A sparse matrix float64 [n, features]."""
-        found = featurise(list(texts), self.vocabularies)
+        found = Lexicon(self.vocabularies).featurise(list(texts))
         size = sum(len(vocabulary.hashes) for vocabulary in self.vocabularies)
         return csr_matrix((found.weights, found.ids, found.start), shape=(len(texts), size))
 

@@ -55,19 +55,24 @@ class TextLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SoftLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of a teacher's file: its probability of each topic and of urgency at least medium, high, critical."""
+    """One line of a teacher's file: its probability of each topic and of urgency at least medium, high, critical.
+
+    With a `span` it speaks of a passage alone: the characters [begin, end) of the text's `text`.
+    """
 
     id: str
     p: tuple[float, ...]
+    span: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Soft:
-    """A text with a teacher's probabilities in place of labels."""
+    """A text, or a passage of one, with a teacher's probabilities in place of labels."""
 
     id: str
     text: str
     p: tuple[float, ...]
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +121,8 @@ def join_texts(labels: Iterable[Path], texts: Iterable[Path], topics: Sequence[s
 
 
 def join_soft(files: Iterable[Path], texts: Iterable[Path], outputs: int, without: Container[str]) -> list[Soft]:
-    """A teacher's probabilities with their texts, joined by id; those `without` and those without a text are left out."""
-    wanted: dict[str, SoftLine] = {}
+    """A teacher's probabilities with their texts, joined by id; whole texts `without` and those without a text are left out."""
+    wanted: dict[str, list[SoftLine]] = defaultdict(list)
     for file in files:
         for number, line in lines(file):
             soft = msgspec.json.decode(line, type=SoftLine)
@@ -125,15 +130,21 @@ def join_soft(files: Iterable[Path], texts: Iterable[Path], outputs: int, withou
                 raise BadCorpus(
                     f"{file}:{number}: {len(soft.p)} probabilities, {outputs} wanted: see training/topics.json"
                 )
-            if soft.id not in without:
-                wanted[soft.id] = soft
+            if soft.span or soft.id not in without:
+                wanted[soft.id].append(soft)
     found = []
     for file in texts:
         for _, line in lines(file):
             text = msgspec.json.decode(line, type=TextLine)
-            if (known := wanted.pop(text.id, None)) is not None:
-                found.append(Soft(text.id, full_text(text.headline, text.text), known.p))
+            found += [_taught(text, soft) for soft in wanted.pop(text.id, ())]
     return found
+
+
+def _taught(text: TextLine, soft: SoftLine) -> Soft:
+    if soft.span is None:
+        return Soft(text.id, full_text(text.headline, text.text), soft.p)
+    begin, end = soft.span
+    return Soft(f"{text.id}#{begin}-{end}", text.text[begin:end], soft.p, whole=False)
 
 
 def lines(file: Path) -> Iterator[tuple[int, bytes]]:

@@ -2,7 +2,8 @@
 
 Run with `python -m training.teacher --encoder FOLDER`, with the extra `teacher` (torch, transformers). FOLDER holds an encoder as
 transformers saves it, such as all-mpnet-base-v2, or one kept by an earlier run, which is not taught again. What comes out is
-`training/labels/teacher.jsonl.gz`: for each text that nobody labelled its id and six probabilities, no text.
+`training/labels/teacher.jsonl.gz`: for each text that nobody labelled, and for
+passages of all, its id and six probabilities, no text.
 `newsalert train --all` learns from it.
 """
 
@@ -11,6 +12,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,9 +20,10 @@ import click
 import msgspec
 import numpy as np
 
-from stream.features import Floats, full_text
+from stream.features import Bools, Floats, full_text
 from stream.home import SHIPPED
-from stream.model import load_model
+from stream.model import FEWEST_PASSAGES, load_model, score
+from stream.sentences import passage_spans
 from stream.settings import Settings
 from training.curve import TEACHER_WORTH, markdown, worth
 from training.dataset import Item, SoftLine, TextLine, lines, load_corpus, targets
@@ -31,8 +34,22 @@ DECIMALS: Final = 4  # finer than a teacher knows, coarse enough to compress
 HEAD: Final = "head.pt"  # beside an encoder that has been taught
 SHUFFLED_TOGETHER: Final = 1024  # texts sorted by length within such a share, so that a batch wastes little on padding
 
+ASKED_FROM: Final = 0.04  # probability of any topic, by the shipped model, from which a passage is asked about
+ASKED_BELOW: Final = 0.15  # share of the other passages that is asked about
+READ_OF_A_TEXT: Final = 6000  # characters that passages are taken from
+LONGEST_PASSAGE: Final = 900  # characters
+
 Tokens = list[int]
 Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the teacher is asked about: `text` is the whole text of `id`, or its passage at `span`."""
+
+    id: str
+    text: str
+    span: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +95,14 @@ def step_size(step: int, done: float, course: Course) -> float:
     return min(1.0, (step + 1) / course.warm_up) * max(0.02, 1.0 - done)
 
 
-def soft_bytes(ids: Sequence[str], log_odds: Floats) -> bytes:
-    """The teacher's file: for each id its probabilities, float [n, outputs] of log odds in; gzip, the same for the same input."""
+def soft_bytes(asked: Sequence[Asked], log_odds: Floats) -> bytes:
+    """The teacher's file: the probabilities of each text asked, from log odds float [n, outputs]; gzip, the same for the same input."""
     p = 1.0 / (1.0 + np.exp(-np.clip(log_odds, -30.0, 30.0)))
     p[:, -3:] = np.minimum.accumulate(p[:, -3:], axis=1)  # what is critical is at least as likely high
-    rows = [SoftLine(id=one, p=tuple(round(float(x), DECIMALS) for x in row)) for one, row in zip(ids, p, strict=True)]
+    rows = [
+        SoftLine(id=one.id, p=tuple(round(float(x), DECIMALS) for x in row), span=one.span)
+        for one, row in zip(asked, p, strict=True)
+    ]
     return gzip.compress(b"".join(msgspec.json.encode(row) + b"\n" for row in rows), mtime=0)
 
 
@@ -171,11 +191,33 @@ class Encoder:
         return self._head(torch.cat([states[:, 0], mean], 1))
 
 
-def unlabelled(news: Path, read: Sequence[Item]) -> list[TextLine]:
-    """The texts of the training folder that none of `read` is. Raises BadCorpus."""
+def all_texts(news: Path) -> list[TextLine]:
+    """The texts of the training folder. Raises BadCorpus."""
+    return [msgspec.json.decode(line, type=TextLine) for name in TEXTS for _, line in lines(news / name)]
+
+
+def unlabelled(texts: Sequence[TextLine], read: Sequence[Item]) -> list[Asked]:
+    """The texts that none of `read` is, whole."""
     known = {item.id for item in read}
-    found = (msgspec.json.decode(line, type=TextLine) for name in TEXTS for _, line in lines(news / name))
-    return [text for text in found if text.id not in known]
+    return [Asked(text.id, full_text(text.headline, text.text)) for text in texts if text.id not in known]
+
+
+def passages_of(texts: Sequence[TextLine]) -> list[Asked]:
+    """The passages of each text that has several, labelled or not: a label is of a whole text and says nothing of its parts."""
+    found = []
+    for text in texts:
+        spans = passage_spans(text.text[:READ_OF_A_TEXT])
+        if len(spans) >= FEWEST_PASSAGES:
+            found += [Asked(text.id, text.text[a:b], (a, b)) for a, b in spans if b - a < LONGEST_PASSAGE]
+    return found
+
+
+def worth_asking(probabilities: Floats, seed: int) -> Bools:
+    """Which passages the teacher is asked about, bool [n], by a model's probabilities of the topics [n, topics]: all that may
+    have a topic, and a share of the others, drawn at random."""
+    likely: Bools = np.asarray((probabilities > ASKED_FROM).any(axis=1))
+    drawn: Bools = np.random.default_rng(seed).random(len(likely)) < ASKED_BELOW
+    return likely | drawn
 
 
 @click.command()
@@ -209,10 +251,12 @@ def main(folder: Path, out: Path, keep: Path | None, check: Path | None, first: 
         row = worth(load_model(SHIPPED).card, found, targets(apart, names), told, *taught_on, 0)
         TEACHER_WORTH.write_bytes(msgspec.json.format(msgspec.json.encode(row), indent=1) + b"\n")
         click.echo(markdown([row]))
-    rest = unlabelled(news, real)[:first]
-    click.echo(f"reading {len(rest)} texts that nobody labelled")
-    found = teacher.log_odds(teacher.tokens([full_text(text.headline, text.text) for text in rest]))
-    out.write_bytes(soft_bytes([text.id for text in rest], found))
+    texts, shipped = all_texts(news), load_model(SHIPPED)
+    parts = passages_of(texts)
+    asking = worth_asking(score(shipped, [part.text for part in parts]).topics, course.seed)
+    asked = [*unlabelled(texts, real)[:first], *list(compress(parts, asking))[:first]]
+    click.echo(f"reading {len(asked)} texts and passages that nobody labelled")
+    out.write_bytes(soft_bytes(asked, teacher.log_odds(teacher.tokens([one.text for one in asked]))))
 
 
 if __name__ == "__main__":

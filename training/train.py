@@ -169,7 +169,8 @@ def lesson_of(
     everything: list[Item | Soft] = [*items, *also, *soft]
     taught = np.array([one.p for one in soft], dtype=np.float64).reshape(len(soft), len(names) + 3)
     wanted = np.vstack([targets([*items, *also], names), taught])
-    weights = np.repeat([1.0, recipe.also_weight, recipe.soft_weight], [len(items), len(also), len(soft)])
+    of_soft = [recipe.soft_weight if one.whole else recipe.passage_weight for one in soft]
+    weights = np.array([*[1.0] * len(items), *[recipe.also_weight] * len(also), *of_soft])
     return Lesson(
         texts=[one.text for one in everything],
         targets=wanted,

@@ -96,7 +96,7 @@ def step_size(step: int, done: float, course: Course) -> float:
 
 
 def soft_bytes(asked: Sequence[Asked], log_odds: Floats) -> bytes:
-    """The teacher's file: the probabilities of each text asked, from log odds float [n, outputs]; gzip, the same for the same input."""
+    """The teacher's file: the probabilities of each text asked, from log odds [n, outputs]; gzip, the same for the same input."""
     p = 1.0 / (1.0 + np.exp(-np.clip(log_odds, -30.0, 30.0)))
     p[:, -3:] = np.minimum.accumulate(p[:, -3:], axis=1)  # what is critical is at least as likely high
     rows = [

@@ -42,29 +42,31 @@ class Evidence(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """Every sentence of an article with what it adds to each output's log odds: `weights` float64 [sentences, outputs]."""
+    """What each sentence of an article adds to each output's log odds: `weights` float64 [sentences, outputs].
 
-    sentences: tuple[Sentence, ...]
+    `spans`: (field, start, end) of each in `whole`, the full text, in which the article's own text begins at `shift`.
+    """
+
+    whole: str
+    shift: int
+    spans: tuple[tuple[Field, int, int], ...]
     weights: Floats
+
+    def sentence(self, index: int, weight: float) -> Sentence:
+        """One of the sentences, with its place in its field."""
+        field, start, end = self.spans[index]
+        offset = self.shift if field is Field.TEXT else 0
+        return Sentence(field, self.whole[start:end], start - offset, end - offset, round(weight, 4))
 
 
 def explain(model: Model, article: Article) -> Explained:
     """What each sentence of `article` adds to each output; with the model's intercept the column sums to the log odds."""
     spans = _spans(article)
-    pieces, begin = [], 0
     whole = full_text(article.headline, article.text)
     ends = [*(start for _, start, _ in spans[1:]), len(whole)] if spans else []  # a kill notice may have no text
-    for end in ends:
-        pieces.append(whole[begin:end])
-        begin = end
+    pieces = [whole[begin:end] for begin, end in zip([0, *ends], ends, strict=False)]
     weights = contributions(model, pieces) * model.slopes
-    shift = len(whole) - len(article.text)
-    found = tuple(
-        Sentence(field, whole[start:end], start - offset, end - offset, 0.0)
-        for field, start, end in spans
-        for offset in [shift if field is Field.TEXT else 0]
-    )
-    return Explained(found, weights)
+    return Explained(whole, len(whole) - len(article.text), tuple(spans), weights)
 
 
 def evidence_for(model: Model, article: Article, topics: Sequence[str]) -> tuple[Evidence, ...]:
@@ -78,19 +80,20 @@ def heaviest(explained: Explained, output: int) -> tuple[Sentence, ...]:
 
     A sentence that stands twice is given once, be it in other case, white space or closing signs; page notices never are.
     """
-    column, best = explained.weights[:, output], 0.0
+    column, best = explained.weights[:, output].tolist(), 0.0
     chosen: list[Sentence] = []
     seen: set[str] = set()
     for index in sorted(range(len(column)), key=lambda i: -column[i]):
-        sentence, weight = explained.sentences[index], float(column[index])
+        weight = column[index]
         if weight <= 0.0 or weight < LEAST_SHARE * best or len(chosen) == MOST:
             break
+        sentence = explained.sentence(index, weight)
         said = same_said(sentence.text)
         if said in seen or is_notice(sentence.text):
             continue
         best = best or weight
         seen.add(said)
-        chosen.append(msgspec.structs.replace(sentence, weight=round(weight, 4)))
+        chosen.append(sentence)
     return tuple(chosen)
 
 

@@ -65,6 +65,7 @@ class Scratch(NamedTuple):
 
     counts   int32 [features]: how often each feature stands in the text in hand
     touched  int32 [features + 1]: the features that do
+    shares   float64 [features]: for those, what each occurrence has of the feature's weight, where a kernel needs it
     slots    uint64 [blocks, SLOTS]: the words taken apart already, by open addressing as in Terms
     words    uint64 [blocks, MOST_WORDS]: hash times MIX of each, in the order in which they came, so that common ones lie together
     spans    int32 [blocks, MOST_WORDS + 1]: where in `pool` the features of each begin, those of the one before end
@@ -76,6 +77,7 @@ class Scratch(NamedTuple):
 
     counts: Array
     touched: Array
+    shares: Array
     slots: Array
     words: Array
     spans: Array
@@ -90,6 +92,7 @@ def new_scratch(blocks: int, features: int) -> Scratch:
     return Scratch(
         np.zeros(features, dtype=np.int32),
         np.empty(features + 1, dtype=np.int32),
+        np.empty(features, dtype=np.float64),
         np.zeros((blocks, SLOTS), dtype=np.uint64),
         np.empty((blocks, MOST_WORDS), dtype=np.uint64),
         np.zeros((blocks, MOST_WORDS + 1), dtype=np.int32),
@@ -115,7 +118,7 @@ U32, U64 = _array(types.uint32), _array(types.uint64)
 I32, I64, F64 = _array(types.int32), _array(types.int64), _array(types.float64)
 U64S, I32S = _array(types.uint64, 2), _array(types.int32, 2)
 TERMS = compiler.types.NamedTuple([_array(types.int64, 2), U64, _array(types.uint8), U64, F64, F64], Terms)
-SCRATCH = compiler.types.NamedTuple([I32, I32, U64S, U64S, I32S, I32S, I32, I32S, I64], Scratch)
+SCRATCH = compiler.types.NamedTuple([I32, I32, F64, U64S, U64S, I32S, I32S, I32, I32S, I64], Scratch)
 
 
 def _kernel(*signature: Any) -> Callable[[F], F]:
@@ -436,6 +439,74 @@ def _longest(starts: Array) -> Any:
     return longest
 
 
+@_inner
+def _portion_out(found: int, terms: Any, scratch: Any) -> None:
+    """Fills scratch.shares for the features counted: the weight of each over its count, the weights together of length 1."""
+    counts, touched, shares = scratch.counts, scratch.touched, scratch.shares
+    norm = 0.0
+    for at in range(found):
+        weight = _weight(touched[at], counts[touched[at]], terms)
+        norm += weight * weight
+        shares[touched[at]] = weight / counts[touched[at]]
+    scale = 1.0 / math.sqrt(norm) if found else 0.0
+    for at in range(found):
+        shares[touched[at]] *= scale
+
+
+@_inner
+def _add_share(place: Any, piece: int, shares: Array, weights: Array, sums: Array) -> None:
+    """Adds one occurrence of a feature to the piece it stands in."""
+    share, row, target = shares[place], np.uint64(place), np.uint64(piece)
+    for lane in range(sums.shape[1]):
+        sums[target, lane] += share * weights[row, lane]
+
+
+@_inner
+def _phrases_by_piece(
+    block: Array, terms: Any, hashes: Array, tokens: int, piece: Array, scratch: Any, weights: Array, sums: Array
+) -> None:
+    start, shift = np.uint64(block[3]), np.uint64(block[4])
+    for token in range(tokens):
+        phrase = np.uint64(0)
+        for size in range(1, min(block[2], tokens - token) + 1):
+            phrase = phrase * SECOND + hashes[token + size - 1]
+            if size >= block[1] and _sifted(phrase * MIX, start, shift, terms):
+                place, _ = _find(phrase * MIX, terms.slots, start, shift, terms.keys)
+                if place >= 0:
+                    _add_share(place, piece[token], scratch.shares, weights, sums)
+
+
+@_inner
+def _subwords_by_piece(
+    number: int,
+    terms: Any,
+    points: Array,
+    begin: Array,
+    end: Array,
+    hashes: Array,
+    tokens: int,
+    piece: Array,
+    scratch: Any,
+    weights: Array,
+    sums: Array,
+) -> None:
+    block, slots, words = terms.blocks[number], scratch.slots[number], scratch.words[number]
+    pool, spans, shares = scratch.pool[number], scratch.spans[number], scratch.shares
+    few = np.empty(block[2], dtype=np.int32)
+    for token in range(tokens):
+        first, last = begin[token], end[token]
+        word = np.int64(-1)
+        if last - first <= LONGEST_KEPT:
+            word, _ = _recall(hashes[token] * MIX, slots, words)
+        if word >= 0:
+            for at in range(spans[word], spans[word + 1]):
+                _add_share(pool[at], piece[token], shares, weights, sums)
+            continue
+        for head in range(last - first + 2):  # too long to be kept, or forgotten since it was counted
+            for at in range(_subwords(block, terms, points, first, last, head, few, 0)):
+                _add_share(few[at], piece[token], shares, weights, sums)
+
+
 # --- the kernels ---------------------------------------------------------------------------------------------------
 
 
@@ -496,6 +567,35 @@ def add_up(text: Array, starts: Array, fold: Array, terms: Any, scratch: Any, we
                 counts[touched[at]] = 0
 
 
+@_kernel(U8, I64, U32, TERMS, SCRATCH, types.Array(types.float32, 2, "C"), _array(types.float64, 2))
+def add_up_by_piece(
+    text: Array, closing: Array, fold: Array, terms: Any, scratch: Any, weights: Array, sums: Array
+) -> None:
+    """What each piece of one text adds to the text's sums (see `add_up`): of the piece that ends before the folded code point
+    closing[p] into sums[p]. A feature's weight is shared among its occurrences, and a phrase belongs to where it begins."""
+    points = np.empty(len(text), dtype=np.uint32)
+    begin, end = np.empty(len(text) // 2 + 2, dtype=np.int32), np.empty(len(text) // 2 + 2, dtype=np.int32)
+    hashes = np.empty(len(text) // 2 + 2, dtype=np.uint64)
+    tokens = _tokenise(text, 0, len(text), fold, points, begin, end, hashes)
+    piece, now = np.empty(tokens, dtype=np.int32), 0
+    for token in range(tokens):
+        while now < len(closing) - 1 and begin[token] >= closing[now]:
+            now += 1
+        piece[token] = now
+    for number in range(len(terms.blocks)):
+        block = terms.blocks[number]
+        found = _count(number, terms, points, begin, end, hashes, tokens, scratch)
+        if found == 0:
+            continue
+        _portion_out(found, terms, scratch)
+        for at in range(found):
+            scratch.counts[scratch.touched[at]] = 0
+        if block[0] == WORD:
+            _phrases_by_piece(block, terms, hashes, tokens, piece, scratch, weights, sums)
+        else:
+            _subwords_by_piece(number, terms, points, begin, end, hashes, tokens, piece, scratch, weights, sums)
+
+
 @_kernel(U8, U32, TERMS, SCRATCH)
 def take_apart(text: Array, fold: Array, terms: Any, scratch: Any) -> Any:
     """One text to the last term: of its tokens the points, begin, end (int64) and hashes; of each occurrence of a known term,
@@ -523,15 +623,6 @@ def take_apart(text: Array, fold: Array, terms: Any, scratch: Any) -> Any:
         _share_out(ids[first:filled], terms, scratch.counts, shares[first:filled])
     found = (points, begin[:tokens].copy(), end[:tokens].copy(), hashes[:tokens].copy())
     return found, (owner[:filled].copy(), ids[:filled].copy(), width[:filled].copy()), shares[:filled].copy()
-
-
-@_kernel(I64, I64, F64, types.Array(types.float32, 2, "C"), _array(types.float64, 2))
-def add_rows(owner: Array, ids: Array, parts: Array, weights: Array, sums: Array) -> None:
-    """sums[owner[i]] += parts[i] * weights[ids[i]] for each i, in order."""
-    for at in range(len(ids)):
-        row, target = np.uint64(ids[at]), np.uint64(owner[at])
-        for output in range(sums.shape[1]):
-            sums[target, output] += parts[at] * weights[row, output]
 
 
 @_kernel(U8, U32, TERMS)

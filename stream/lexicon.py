@@ -91,6 +91,18 @@ class Lexicon:
         self._spare.append(scratch)
         return result
 
+    def sums_by_piece(self, text: str, closing: Ints, weights: npt.NDArray[np.float32]) -> Floats:
+        """What each piece of `text` adds to its `sums`, float64 [pieces, columns of `weights`, which `lanes` has made].
+
+        `closing` int64 [pieces]: where each ends, in code points of the lower-cased text.
+        """
+        buffer, _ = _joined([text])
+        result = np.zeros((len(closing), weights.shape[1]))
+        scratch = self._take()
+        kernels.add_up_by_piece(buffer, closing, self._fold, self._terms, scratch, weights, result)
+        self._spare.append(scratch)
+        return result
+
     def shares(self, text: str) -> tuple[Tokens, Occurrences, Floats]:
         """One text taken apart: its tokens, each occurrence of a known term (ids stacked), and its share of the feature's weight.
 
@@ -120,13 +132,6 @@ class Lexicon:
             return self._spare.pop()  # no other thread can get the same
         except IndexError:
             return kernels.new_scratch(len(self._terms.blocks), len(self._terms.idf))
-
-
-def add_rows(owner: Ints, known: Occurrences, parts: Floats, weights: npt.NDArray[np.float32], rows: int) -> Floats:
-    """For each of `rows` the sum of the occurrences it owns: part times the feature's weights; float64 [rows, outputs]."""
-    result = np.zeros((rows, weights.shape[1]))
-    kernels.add_rows(owner, known.ids, parts, weights, result)
-    return result
 
 
 def taking_part(known: Occurrences) -> tuple[Ints, Ints]:

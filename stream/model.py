@@ -187,12 +187,8 @@ def contributions(model: Model, pieces: Sequence[str]) -> Floats:
     The pieces sum to the margins less the intercepts, exactly: a linear model's sum is its explanation. A pair of words over a
     border counts for the piece it begins in.
     """
-    from stream.lexicon import add_rows  # noqa: PLC0415  (imported when the model was made)
-
-    found, known, parts = model.lexicon.shares("".join(pieces))
     closing = np.cumsum([lowered_length(piece) for piece in pieces], dtype=np.int64)
-    owner = np.searchsorted(closing, found.begin, side="right")[known.token]
-    return add_rows(owner, known, parts, model.weights, len(pieces))
+    return model.lexicon.sums_by_piece("".join(pieces), closing, model.lanes)[:, : len(model.intercepts)]
 
 
 def _sigmoid(log_odds: Floats) -> Floats:

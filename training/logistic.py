@@ -80,8 +80,8 @@ def _minimum(x: csr_matrix, y: Floats, weight: Floats, mean: Floats, pull: Float
     `x` is multiplied in single precision, which halves the time (memory is the limit) and moves no weight that matters: its
     rounding lies far below the tolerance. The sums over items stay double.
     """
-    x = x.astype(np.float32)
-    x_t = x.T.tocsr()
+    x = x.astype(np.float32, copy=False)
+    x_t = x.T  # read by columns, which takes no copy of it
 
     def loss(flat: Floats) -> tuple[float, Floats]:
         w = flat.reshape(mean.shape)

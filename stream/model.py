@@ -138,7 +138,7 @@ def score(model: Model, texts: Sequence[str]) -> Scores:
 
     A topic may live in one paragraph of a round-up of a crisis, and drown in the rest. Where the card has a `passage_discount` and
     the whole text is sure of one topic, each topic's log odds are those of the whole text, or those of its strongest passage less
-    the discount, whichever is more.
+    the discount (a negative one is added), whichever is more.
     """
     log_odds = log_odds_of(model, texts)
     count = len(model.card.topics)

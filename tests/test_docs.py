@@ -15,6 +15,7 @@ from stream.model import load_model
 from stream.settings import settings_table
 from tests.fakes import tiny_model
 from training.cli import COMMANDS
+from training.curve import load_rows, markdown
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -62,6 +63,7 @@ def _interval(intervals: dict[str, list[float]], name: str) -> str:
 GENERATED: dict[str, tuple[Path, Callable[[], str]]] = {
     "settings": (ROOT / "README.md", settings_markdown),
     "model": (ROOT / "README.md", model_markdown),
+    "curve": (ROOT / "training/labels/README.md", lambda: markdown(load_rows())),
 }
 
 

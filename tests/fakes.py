@@ -1,5 +1,7 @@
 """Fakes: a model small enough to know by heart, and a broker in memory."""
 
+import urllib.error
+import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -120,3 +122,12 @@ class FakeBroker:
         self.calls.append(name)
         if self.fail_at.get(name):
             raise self.fail_at[name].pop()
+
+
+def answer_of(url: str) -> tuple[int, str]:
+    """Status and body of a GET, a refusal's too."""
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as answer:
+        return answer.code, answer.read().decode()

@@ -27,7 +27,7 @@ from stream.metrics import Metrics
 from stream.service import Duty, lead, member
 from stream.settings import BadSettings, Settings
 from stream.worker import BudgetSpent, Postponed
-from tests.fakes import tiny_model
+from tests.fakes import answer_of, tiny_model
 
 FORK = multiprocessing.get_context("fork")
 PATIENCE_S = 60.0
@@ -284,11 +284,7 @@ class Port:
         self.base = until(lambda: re.search(r"http://127\.0\.0\.1:\d+", parent.words))[0]  # type: ignore[index]
 
     def get(self, path: str) -> tuple[int, str]:
-        try:
-            with urllib.request.urlopen(self.base + path, timeout=10) as answer:
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as answer:
-            return answer.code, answer.read().decode()
+        return answer_of(self.base + path)
 
     def shows(self, *lines: str) -> str:
         """The metrics, as soon as all these lines are among them."""

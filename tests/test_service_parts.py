@@ -2,15 +2,13 @@
 
 import json
 import threading
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 
 import pytest
 
 from stream.metrics import Metrics, serve_http
 from stream.watchdog import Watchdog
-from tests.fakes import tiny_model
+from tests.fakes import answer_of, tiny_model
 
 
 class Clock:
@@ -72,11 +70,7 @@ class Port:
     base: str
 
     def get(self, path: str) -> tuple[int, str]:
-        try:
-            with urllib.request.urlopen(self.base + path, timeout=10) as answer:
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as answer:
-            return answer.code, answer.read().decode()
+        return answer_of(self.base + path)
 
 
 @pytest.fixture

@@ -2,9 +2,8 @@
 
 Run with `python -m training.teacher --encoder FOLDER`, with the extra `teacher` (torch, transformers). FOLDER holds an encoder as
 transformers saves it, such as all-mpnet-base-v2, or one kept by an earlier run, which is not taught again. What comes out is
-`training/labels/teacher.jsonl.gz`: for each text that nobody labelled, and for
-passages of all, its id and six probabilities, no text.
-`newsalert train --all` learns from it.
+`training/labels/teacher.jsonl.gz`: for each text that nobody labelled, and for passages of all, its id and six probabilities, no
+text. `newsalert train --all` learns from it.
 """
 
 import gzip
